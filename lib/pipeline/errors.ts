@@ -1,0 +1,69 @@
+/**
+ * The error classes that decide what a failure leads to.
+ *
+ * @module
+ */
+
+/** The user must change something: an option, a file, a credential. One line and a hint, no stack; exit status 2. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  /** Every fault found, the first one is also the message. */
+  readonly faults: readonly string[];
+  /** What the user can do about it, if that is not clear from the message. */
+  readonly hint: string | undefined;
+
+  constructor(
+    message: string | readonly [string, ...string[]],
+    options: ErrorOptions & { readonly hint?: string } = {},
+  ) {
+    const faults = typeof message === "string" ? [message] : message;
+    super(faults[0], options);
+    this.faults = faults;
+    this.hint = options.hint;
+  }
+}
+
+/** May succeed when tried again (429, 5xx, reset, timeout, a full disk). */
+export class TransientError extends Error {
+  override readonly name = "TransientError";
+  /** The least time to wait before the next attempt, in milliseconds, as a server asked for. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {}) {
+    super(message, options);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** This one item can never succeed: it goes to the dead letter, and the run goes on. */
+export class PoisonError extends Error {
+  override readonly name = "PoisonError";
+  /** A short code for grouping, such as `not_json` or `status_400`. */
+  readonly reason: string;
+
+  constructor(reason: string, message: string, options: ErrorOptions = {}) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** Another process holds the lock on the same state; exit status 75. */
+export class LockHeldError extends Error {
+  override readonly name = "LockHeldError";
+}
+
+/** The upstream skipped events and the user asked to stop then (`--on-gap fail`). */
+export class GapError extends Error {
+  override readonly name = "GapError";
+}
+
+/** More items were refused than `maxDeadRatio` allows. */
+export class DeadRatioError extends Error {
+  override readonly name = "DeadRatioError";
+}
+
+/** The text of anything that was thrown, on one line. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  return text.replaceAll(/\s*[\r\n]+\s*/g, " ");
+}

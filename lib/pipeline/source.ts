@@ -1,0 +1,40 @@
+/**
+ * The contract of everything that events come from.
+ *
+ * @module
+ */
+import type { Batch, Cursor } from "./batch.ts";
+import type { CheckpointStore, Recall } from "./sink.ts";
+
+/** How to open a {@link Source}. */
+export interface OpenOptions<T> {
+  /** The saved position; undefined: the source's default beginning. */
+  readonly cursor?: Cursor | undefined;
+  /** Aborting ends the stream without an error: what was read is still delivered. */
+  readonly stop?: AbortSignal;
+  /** What the sink holds already, so that repeats can be recognised (see `Sink.recall`). */
+  readonly recall?: Recall<T> | undefined;
+}
+
+/** Live figures of a source, for progress, summary and metrics. */
+export interface SourceStats {
+  /** As on the wire, after TLS. */
+  bytesReceived: number;
+  /** Connections that were opened. */
+  connections: number;
+  /** Messages of a kind that is not known: neither received nor dead. */
+  ignored: number;
+  /** The host that is being read, or was last. */
+  host: string | undefined;
+}
+
+/** Batches of events from somewhere, from a position on. */
+export interface Source<T> {
+  /** Under which the position is kept. */
+  readonly key: string;
+  /** A source that keeps its own position (a consumer group: saving acknowledges); it wins over the sink's. */
+  readonly checkpoints?: CheckpointStore;
+  readonly stats?: SourceStats;
+  /** Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. */
+  open(options?: OpenOptions<T>): ReadableStream<Batch<T>>;
+}
