@@ -48,8 +48,6 @@ export interface Batch<T> {
   readonly filtered?: number;
   /** Events that were recognised as copies of earlier ones. */
   readonly duplicates?: number;
-  /** Items that a stage made beyond one an event. */
-  readonly made?: number;
   /** Holes before or in this batch: recorded before `cursor` is. */
   readonly gaps?: readonly Gap[];
   /** Nothing will follow soon: stages must not wait for more. */
@@ -63,7 +61,7 @@ export interface Batch<T> {
   cursorAfter?(item: unknown): Cursor | undefined;
 }
 
-/** How many of the source's events (and of the items that stages made of them) a batch stands for. */
+/** How many events a batch stands for, whatever became of them. */
 export function weigh(batch: Batch<unknown>): number {
   return batch.items.length + (batch.poison?.length ?? 0) + (batch.filtered ?? 0) + (batch.duplicates ?? 0);
 }
@@ -73,7 +71,7 @@ export function weigh(batch: Batch<unknown>): number {
  * name it. All that is not an item stays with the part where it is true: gaps with the first, poison with the second.
  */
 export function split<T>(batch: Batch<T>, count: number): [Batch<T>, Batch<T>] {
-  const { gaps, filtered, duplicates, made, poison, end, urgent, ...rest } = batch;
+  const { gaps, filtered, duplicates, poison, end, urgent, ...rest } = batch;
   const last = batch.items[count - 1];
   const first: Batch<T> = {
     ...rest,
@@ -82,7 +80,6 @@ export function split<T>(batch: Batch<T>, count: number): [Batch<T>, Batch<T>] {
     ...(gaps && { gaps }),
     ...(filtered && { filtered }),
     ...(duplicates && { duplicates }),
-    ...(made && { made }),
   };
   const second: Batch<T> = {
     ...rest,
@@ -102,16 +99,14 @@ export function merge<T>(parts: readonly Batch<T>[]): Batch<T> {
   const poison = parts.flatMap((p) => p.poison ?? []);
   const gaps = parts.flatMap((p) => p.gaps ?? []);
   const sum = (of: (p: Batch<T>) => number | undefined) => parts.reduce((n, p) => n + (of(p) ?? 0), 0);
-  const cursor = parts.findLast((p) => p.cursor !== undefined)?.cursor;
   return {
     items: parts.flatMap((p) => p.items),
-    cursor: last.cursor === undefined ? undefined : cursor,
+    cursor: parts.findLast((p) => p.cursor !== undefined)?.cursor,
     ...(last.key !== undefined && { key: last.key }),
     ...(poison.length > 0 && { poison }),
     ...(gaps.length > 0 && { gaps }),
     filtered: sum((p) => p.filtered),
     duplicates: sum((p) => p.duplicates),
-    made: sum((p) => p.made),
     ...(last.urgent && { urgent: true }),
     ...(last.end && { end: true }),
     cursorAfter: (item) => parts.find((p) => p.items.includes(item as T))?.cursorAfter?.(item),

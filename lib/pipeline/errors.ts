@@ -62,6 +62,11 @@ export class DeadRatioError extends Error {
   override readonly name = "DeadRatioError";
 }
 
+/** Whoever read our output has closed it (`| head -1`): stop cleanly, the position stays before what was not taken. */
+export class OutputClosedError extends Error {
+  override readonly name = "OutputClosedError";
+}
+
 /** The text of anything that was thrown, on one line. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message || error.name : String(error);

@@ -35,6 +35,11 @@ export interface Source<T> {
   /** A source that keeps its own position (a consumer group: saving acknowledges); it wins over the sink's. */
   readonly checkpoints?: CheckpointStore;
   readonly stats?: SourceStats;
+  /**
+   * Completes a position of this source right before it is saved apart from the events, with what would cost too much in
+   * every batch: what a restart needs to recognise events that a server sends again to a sink that cannot tell.
+   */
+  seal?(cursor: Cursor): Cursor;
   /** Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. */
   open(options?: OpenOptions<T>): ReadableStream<Batch<T>>;
 }

@@ -1,0 +1,27 @@
+/**
+ * Syntax of the identifiers of AT Protocol, as its specifications define it.
+ *
+ * @module
+ */
+
+const DID = /^did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]$/;
+const NSID =
+  /^[a-zA-Z]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+\.[a-zA-Z][a-zA-Z0-9]{0,62}$/;
+const NSID_HEAD = /^[a-zA-Z]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/;
+
+/** Whether a text is a DID (https://atproto.com/specs/did): 2,048 bytes at most. */
+export function isDid(text: string): boolean {
+  return text.length <= 2048 && DID.test(text);
+}
+
+/** Whether a text is an NSID (https://atproto.com/specs/nsid): 317 characters at most. */
+export function isNsid(text: string): boolean {
+  return text.length <= 317 && NSID.test(text);
+}
+
+/** The head of a wildcard `x.y.*` without its `.*`, or `undefined` where the text is none. */
+export function wildcardHead(text: string): string | undefined {
+  if (!text.endsWith(".*")) return undefined;
+  const head = text.slice(0, -2);
+  return NSID_HEAD.test(head) ? head : undefined;
+}

@@ -1,0 +1,54 @@
+/**
+ * What a run counts while it runs.
+ *
+ * @module
+ */
+
+/**
+ * Live figures of a run, in events. At every moment
+ * `received = written + filtered + duplicates + deadLettered + (what is on its way)`.
+ */
+export interface Counters {
+  /** Taken from the source: copies and undecodable messages included. */
+  received: number;
+  /** Durable in the sink. */
+  written: number;
+  /** Dropped on purpose. */
+  filtered: number;
+  /** Recognised as copies. */
+  duplicates: number;
+  /** Refused by the sink for good. */
+  rejected: number;
+  /** In the dead letter in place of a write: refused and undecodable ones. */
+  deadLettered: number;
+  /** Writes that were repeated, whole or in part. */
+  retried: number;
+  /** Writes that ended well. */
+  batches: number;
+  /** Gaps that were opened and not asked for. */
+  gaps: number;
+  /** Items handed to the sink and not yet safe. */
+  inFlight: number;
+  /** Event time (microseconds since 1970) of the newest safe event. */
+  lastTimeUs: number | undefined;
+  /** The last position of each key that is saved, or was given to the sink to save and is safe. */
+  readonly cursors: Map<string, string>;
+}
+
+/** All zero. */
+export function createCounters(): Counters {
+  return {
+    received: 0,
+    written: 0,
+    filtered: 0,
+    duplicates: 0,
+    rejected: 0,
+    deadLettered: 0,
+    retried: 0,
+    batches: 0,
+    gaps: 0,
+    inFlight: 0,
+    lastTimeUs: undefined,
+    cursors: new Map(),
+  };
+}

@@ -1,0 +1,275 @@
+/**
+ * The one runner: source -> stages -> sink, with retry, dead letter, back-pressure, checkpoints and draining.
+ *
+ * @module
+ */
+import { getLogger } from "@logtape/logtape";
+import { type Batch, type Cursor, type Gap, weigh } from "./batch.ts";
+import { Checkpointer } from "./checkpoint.ts";
+import { type Counters, createCounters } from "./counters.ts";
+import { type DeadLetter, deliver, type DeliverOptions } from "./deliver.ts";
+import { DeadRatioError, GapError } from "./errors.ts";
+import { Ledger } from "./ledger.ts";
+import { limit } from "./limit.ts";
+import { type Backoff, fullJitter } from "./retry.ts";
+import type { CheckpointStore, Sink } from "./sink.ts";
+import type { Source } from "./source.ts";
+import { regroup } from "./stages.ts";
+
+const log = getLogger(["bskyingest", "pipeline"]);
+
+/** What {@link runPipeline} runs. */
+export interface PipelineOptions<I, O> {
+  readonly source: Source<I>;
+  /** Stages between source and sink. Default: none. */
+  readonly through?: (batches: ReadableStream<Batch<I>>) => ReadableStream<Batch<O>>;
+  readonly sink: Sink<O>;
+  /** Where dead items go. Default: the first one ends the run with its `PoisonError`. */
+  readonly deadLetter?: DeadLetter;
+  /** Used when neither the source nor the sink keeps the position. Without any, every run starts afresh. */
+  readonly checkpoints?: CheckpointStore;
+  /** The least time between two saves of `checkpoints`, in milliseconds. @default {1000} */
+  readonly checkpointMs?: number;
+  /** Items of one write. @default {500} */
+  readonly batchSize?: number;
+  /** How long an incomplete batch waits, in milliseconds. @default {1000} */
+  readonly batchMs?: number;
+  /** Writes side by side; a sink that commits positions always gets one. @default {1} */
+  readonly concurrency?: number;
+  /** Items not yet safe before reading pauses. @default {10000} */
+  readonly maxInFlight?: number;
+  /** When to repeat a failed write. Default: full jitter, for ever. */
+  readonly backoff?: Backoff;
+  /** Ends after so many written items; 0 = never. @default {0} */
+  readonly limit?: number;
+  /** The largest share of dead items among the last 1,000 settled ones; 1 = any. @default {1} */
+  readonly maxDeadRatio?: number;
+  /** What an unwanted gap leads to. @default {"warn"} */
+  readonly onGap?: "warn" | "fail";
+  /** Makes gaps durable, for sinks that do not keep them with the position. */
+  readonly recordGaps?: (key: string, gaps: readonly Gap[]) => Promise<void>;
+  /** The event time of an item, in microseconds, for `Counters.lastTimeUs`. */
+  readonly timeOf?: (item: O) => number;
+  /** Filled while running. */
+  readonly counters?: Counters;
+  /** Aborting closes the source, drains and saves. */
+  readonly stop?: AbortSignal;
+  /** Aborting gives up at once: the run rejects with its reason, positions stay true. */
+  readonly kill?: AbortSignal;
+}
+
+/** How a run ended by itself. */
+export interface PipelineResult {
+  readonly endedBy: "limit" | "source" | "stop";
+  readonly counters: Counters;
+}
+
+/**
+ * Runs until the source ends, `limit` is reached or `stop` aborts; then drains and saves the last position.
+ *
+ * No position is ever saved before every event up to it is durable in the sink, durable in the dead letter, or was filtered
+ * out. When the run fails, all running writes have ended before it rejects: one that finished later would commit behind the
+ * back of the next run.
+ *
+ * @throws What the source, a stage, the sink or the store of positions threw; `GapError`, `DeadRatioError`; `kill`'s reason.
+ */
+export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Promise<PipelineResult> {
+  const { source, sink, stop = new AbortController().signal } = options;
+  const run = new Run(options);
+  const { signal } = run;
+  let reached = false;
+  try {
+    const cursor = await run.store?.load(source.key);
+    const opened = source.open({ cursor, stop, recall: sink.recall?.bind(sink) as never });
+    const staged = options.through ? options.through(opened) : opened as unknown as ReadableStream<Batch<O>>;
+    await staged
+      .pipeThrough(
+        limit({
+          limit: options.limit ?? 0,
+          counters: run.counters,
+          settled: (passed) => run.settled(passed),
+          onReached: () => reached = true,
+        }),
+        { signal },
+      )
+      .pipeThrough(regroup({ size: options.batchSize ?? 500, ms: options.batchMs ?? 1000 }), { signal })
+      .pipeTo(new WritableStream({ write: (batch) => run.write(batch) }, { highWaterMark: 1 }), { signal });
+  } catch (error) {
+    run.fail(error);
+  }
+  await run.close();
+  signal.throwIfAborted();
+  return { endedBy: reached ? "limit" : stop.aborted ? "stop" : "source", counters: run.counters };
+}
+
+/** The state of one run. */
+class Run<I, O> {
+  readonly counters: Counters;
+  /** Aborts, with the reason, when the run has failed or was killed. */
+  readonly signal: AbortSignal;
+  readonly store: CheckpointStore | undefined;
+  readonly #options: PipelineOptions<I, O>;
+  readonly #delivery: DeliverOptions<O>;
+  readonly #halt = new AbortController();
+  readonly #ledger: Ledger;
+  readonly #checkpointer: Checkpointer | undefined;
+  readonly #running = new Set<Promise<void>>();
+  readonly #concurrency: number;
+  readonly #deadRatio: DeadRatio;
+  #done = 0;
+  #waiting: { readonly passed: number; readonly resolve: () => void } | undefined;
+
+  constructor(options: PipelineOptions<I, O>) {
+    const { source, sink } = options;
+    this.#options = options;
+    this.counters = options.counters ?? createCounters();
+    this.signal = options.kill ? AbortSignal.any([options.kill, this.#halt.signal]) : this.#halt.signal;
+    this.signal.addEventListener("abort", () => this.#waiting?.resolve(), { once: true });
+    this.store = source.checkpoints ?? sink.checkpoints ?? options.checkpoints;
+    const atomic = this.store !== undefined && this.store === sink.checkpoints;
+    this.#concurrency = atomic ? 1 : options.concurrency ?? 1;
+    this.#deadRatio = new DeadRatio(options.maxDeadRatio ?? 1);
+    const onSaved = (key: string, cursor: Cursor) => void this.counters.cursors.set(key, cursor);
+    if (this.store && !atomic) {
+      const intervalMs = options.checkpointMs ?? 1000;
+      const store = sealing(this.store, source);
+      this.#checkpointer = new Checkpointer({ store, intervalMs, onSaved, onFailure: (e) => this.fail(e) });
+    }
+    this.#ledger = new Ledger(options.maxInFlight ?? 10_000, (key, cursor, end) => {
+      if (atomic) onSaved(key, cursor);
+      else this.#checkpointer?.advance(key, cursor, end);
+    });
+    this.#delivery = {
+      sink,
+      deadLetter: options.deadLetter ?? refuseToBury,
+      backoff: options.backoff ?? fullJitter(),
+      signal: this.signal,
+      onRetry: () => this.counters.retried++,
+    };
+  }
+
+  /** Takes one batch; resolves when the next one may come. */
+  async write(batch: Batch<O>): Promise<void> {
+    await this.#ledger.room(this.signal);
+    this.signal.throwIfAborted();
+    const keyed = { ...batch, key: batch.key ?? this.#options.source.key };
+    const entry = this.#ledger.track(keyed, batch.items.length);
+    this.counters.inFlight += batch.items.length;
+    const job = this.#deliver(keyed)
+      .then((dead) => {
+        this.#ledger.settle(entry);
+        this.#deadRatio.note(weigh(batch) - (batch.filtered ?? 0) - (batch.duplicates ?? 0), dead);
+      })
+      .catch((error) => this.fail(error))
+      .finally(() => {
+        this.#running.delete(job);
+        this.counters.inFlight -= batch.items.length;
+      });
+    this.#running.add(job);
+    if (this.#running.size >= this.#concurrency) await Promise.race(this.#running);
+    this.signal.throwIfAborted();
+  }
+
+  /** Resolves when `passed` items are written or dead, or when the run has failed. */
+  settled(passed: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#done >= passed || this.signal.aborted) return resolve();
+      this.#waiting = { passed, resolve };
+    });
+  }
+
+  fail(error: unknown): void {
+    this.#halt.abort(error);
+  }
+
+  /** Waits for what is running, then saves the last position; a failed save fails a run that had not failed yet. */
+  async close(): Promise<void> {
+    await Promise.all(this.#running);
+    try {
+      await this.#checkpointer?.close();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Answers how many went to the dead letter. */
+  async #deliver(batch: Batch<O> & { readonly key: string }): Promise<number> {
+    if (batch.gaps?.length) await this.#meet(batch.gaps, batch.key);
+    const outcome = await deliver(batch, this.#delivery);
+    const { counters } = this;
+    const dead = outcome.rejected + (batch.poison?.length ?? 0);
+    counters.written += outcome.written;
+    counters.rejected += outcome.rejected;
+    counters.duplicates += outcome.duplicates + (batch.duplicates ?? 0);
+    counters.filtered += batch.filtered ?? 0;
+    counters.deadLettered += dead;
+    if (batch.items.length > 0) counters.batches++;
+    this.#noteTime(batch.items);
+    this.#done += batch.items.length;
+    if (this.#waiting && this.#done >= this.#waiting.passed) this.#waiting.resolve();
+    return dead;
+  }
+
+  async #meet(gaps: readonly Gap[], key: string): Promise<void> {
+    const unwanted = gaps.filter((gap) => gap.state !== "accepted");
+    const [first] = unwanted;
+    if (first && this.#options.onGap === "fail") {
+      throw new GapError(`Cannot go on with --on-gap fail: ${describeGap(first)}`);
+    }
+    for (const gap of unwanted) log.warn("Gap: {gap}", { gap: describeGap(gap) });
+    if (!this.#options.sink.checkpoints) await this.#options.recordGaps?.(key, gaps);
+    this.counters.gaps += unwanted.length;
+  }
+
+  #noteTime(items: readonly O[]): void {
+    const { timeOf } = this.#options;
+    const last = items[items.length - 1];
+    if (!timeOf || last === undefined) return;
+    this.counters.lastTimeUs = Math.max(this.counters.lastTimeUs ?? 0, timeOf(last));
+  }
+}
+
+/** Lets the source complete a position right before it is saved. */
+function sealing(store: CheckpointStore, source: Pick<Source<never>, "seal">): CheckpointStore {
+  return {
+    load: (key) => store.load(key),
+    save: (key, cursor, end) => store.save(key, source.seal?.(cursor) ?? cursor, end),
+  };
+}
+
+const refuseToBury: DeadLetter = (letters) => Promise.reject(letters[0]!.error);
+
+/** A gap in one sentence. */
+function describeGap({ reason, host, unit, from, to, detail }: Gap): string {
+  const place = (n: number | undefined) =>
+    n === undefined ? "?" : unit === "us" ? new Date(n / 1000).toISOString() : String(n);
+  return `${reason} at ${host}, from ${place(from)} to ${place(to)}${detail ? ` (${detail})` : ""}`;
+}
+
+/** Watches the share of dead items among the last 1,000. */
+class DeadRatio {
+  readonly #most: number;
+  readonly #recent: { readonly count: number; readonly dead: number }[] = [];
+  #count = 0;
+  #dead = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  note(count: number, dead: number): void {
+    if (this.#most >= 1 || count === 0) return;
+    this.#recent.push({ count, dead });
+    this.#count += count;
+    this.#dead += dead;
+    for (let first; (first = this.#recent[0]) && this.#count - first.count >= 1000; this.#recent.shift()) {
+      this.#count -= first.count;
+      this.#dead -= first.dead;
+    }
+    if (this.#count >= 1000 && this.#dead > this.#most * this.#count) {
+      throw new DeadRatioError(
+        `Cannot go on: ${this.#dead} of the last ${this.#count} events went to the dead letter, more than --max-dead-ratio allows`,
+      );
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * What was handed on lately, so that it is recognised when a server sends it again.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { type AtEvent, dedupeKey } from "../../atproto/event.ts";
+import type { Cursor } from "../../pipeline/batch.ts";
+
+/** Events that are remembered at most; twelve seconds of the network at four times its usual peak. */
+export const MOST_REMEMBERED = 50_000;
+
+/** 48 bits of the hash of an event's dedupe key, as 8 base64url characters. */
+export function shortHash(event: AtEvent): string {
+  return createHash("sha256").update(dedupeKey(event)).digest().subarray(0, 6).toString("base64url");
+}
+
+/** Some events in the order in which they were handed on. */
+interface Chapter {
+  /** Of a saved position: only hashes are left of its events. */
+  readonly hashes?: readonly string[];
+  readonly events: readonly AtEvent[];
+  /** Of `events`, once somebody asked: a position is saved each second, and most of its hashes are those of the last one. */
+  hashed?: readonly string[];
+  /** The newest event time of this chapter and all before it, in microseconds. */
+  readonly until: number;
+  readonly cursor: Cursor | undefined;
+}
+
+/** Whole batches by reference: nothing is hashed or copied until somebody asks. */
+export class Memory {
+  #chapters: Chapter[] = [];
+  #count = 0;
+  #cut: { readonly cursor: Cursor; readonly chapter: Chapter; readonly count: number } | undefined;
+  /** Every event handed on that is newer than this (microseconds) is remembered: never ask for anything older. */
+  since: number;
+
+  constructor(since: number) {
+    this.since = since;
+  }
+
+  /** Adds what a saved position or a sink remembers. */
+  restore(known: { readonly events?: readonly AtEvent[]; readonly hashes?: readonly string[] }, until: number): void {
+    this.#push({ events: known.events ?? [], ...(known.hashes && { hashes: known.hashes }), until, cursor: undefined });
+  }
+
+  /**
+   * Adds events.
+   *
+   * @param until The newest event time so far.
+   * @param horizon What is older need not be remembered.
+   */
+  add(events: readonly AtEvent[], until: number, horizon: number, cursor: Cursor | undefined): void {
+    this.#push({ events, until, cursor });
+    let drop = 0;
+    for (let c; this.#chapters.length - drop > 1 && (c = this.#chapters[drop]); drop++) {
+      if (c.until >= horizon && this.#count <= MOST_REMEMBERED) break;
+      this.#count -= size(c);
+      this.since = Math.max(this.since, c.until);
+    }
+    if (drop > 0) this.#chapters.splice(0, drop);
+  }
+
+  /** Notes that a batch was cut behind its `count`-th event, and which position that is. */
+  noteCut(events: readonly AtEvent[], count: number, cursor: Cursor): void {
+    const chapter = this.#chapters.findLast((c) => c.events === events);
+    if (chapter) this.#cut = { cursor, chapter, count };
+  }
+
+  /** A test for events that were handed on before. */
+  recognizer(): (event: AtEvent) => boolean {
+    const keys = new Set(this.#chapters.flatMap((c) => c.events.map(dedupeKey)));
+    const hashes = new Set(this.#chapters.flatMap((c) => c.hashes ?? []));
+    return (event) => keys.has(dedupeKey(event)) || (hashes.size > 0 && hashes.has(shortHash(event)));
+  }
+
+  /** Hashes of what was handed on up to a position, the oldest first. */
+  hashesUpTo(cursor: Cursor): string[] {
+    const cut = this.#cut?.cursor === cursor ? this.#cut : undefined;
+    const last = this.#chapters.findLastIndex((c) => c === cut?.chapter || c.cursor === cursor);
+    return this.#chapters.slice(0, last + 1).flatMap((c) => {
+      c.hashed ??= c.events.map(shortHash);
+      return [...c.hashes ?? [], ...c === cut?.chapter ? c.hashed.slice(0, cut.count) : c.hashed];
+    });
+  }
+
+  #push(chapter: Chapter): void {
+    if (size(chapter) === 0 && chapter.cursor === undefined) return;
+    this.#chapters.push(chapter);
+    this.#count += size(chapter);
+  }
+}
+
+function size({ events, hashes }: Chapter): number {
+  return events.length + (hashes?.length ?? 0);
+}

@@ -1,0 +1,197 @@
+/**
+ * The messages of one connection as batches of events.
+ *
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import { getLogger } from "@logtape/logtape";
+import type { AtEvent, Origin } from "../../atproto/event.ts";
+import { type Frames, textOf } from "../../net/websocket.ts";
+import type { Batch, Poison } from "../../pipeline/batch.ts";
+import { PoisonError } from "../../pipeline/errors.ts";
+import { isBusy, matcher } from "./filter.ts";
+import type { Plan } from "./options.ts";
+import { type Notice, parseV1, parseV2 } from "./parse.ts";
+import { MICROSECONDS_FROM } from "./url.ts";
+import { type Resume, TIME_TOLERANCE_US, type Track } from "./track.ts";
+
+const log = getLogger(["bskyingest", "jetstream"]);
+
+/** Servers keep so much, in microseconds: legacy ones, new ones. */
+const LEGACY_WINDOW_US = 24 * 3600e6, NEW_WINDOW_US = 36 * 3600e6;
+
+/** What a reader tells its session besides batches. */
+export interface ReaderEvents {
+  /** A message that is no event of a known kind. */
+  readonly onIgnored: () => void;
+  /** The first event at or after the end: the run ends soon; one that is a second later: now. */
+  readonly onEnd: (now: boolean) => void;
+}
+
+/** The answer to a cursor came from another epoch of the server: sequence numbers mean something else there. */
+export class EpochError extends Error {
+  override readonly name = "EpochError";
+}
+
+/** Reads one connection. */
+export class Reader {
+  /** Whether an event came that was no copy. */
+  progressed = false;
+  /** The server's last words, where it ended the stream with an error message. */
+  serverError: { readonly name: string; readonly message: string } | undefined;
+  readonly #plan: Plan;
+  readonly #track: Track;
+  readonly #origin: Origin;
+  readonly #resume: Resume;
+  readonly #on: ReaderEvents;
+  readonly #matches: (event: AtEvent) => boolean;
+  readonly #now: () => number;
+  readonly #named = new Set<string>();
+  #isCopy: ((event: AtEvent) => boolean) | undefined;
+  #first = true;
+
+  constructor(plan: Plan, track: Track, origin: Origin, resume: Resume, on: ReaderEvents, now: () => number) {
+    this.#plan = plan;
+    this.#track = track;
+    this.#origin = origin;
+    this.#resume = resume;
+    this.#on = on;
+    this.#now = now;
+    this.#matches = matcher(plan.filter);
+    this.#isCopy = this.#copyTest();
+  }
+
+  /** One or more batches of a chunk: each ends behind the first message that cannot be read. */
+  *batches({ data, binary }: Frames): Generator<Batch<AtEvent>> {
+    const nowUs = this.#now() * 1000;
+    let items: AtEvent[] = [];
+    let filtered = 0, duplicates = 0;
+    let begin = this.#track.time;
+    const cut = (poison?: Poison) => {
+      const batch = this.#track.batch(items, { begin, filtered, duplicates, poison, nowUs, origin: this.#origin });
+      items = [];
+      filtered = duplicates = 0;
+      begin = this.#track.time;
+      return batch;
+    };
+    for (let i = 0; i < data.length; i++) {
+      let event: AtEvent | undefined;
+      try {
+        event = this.#read(data[i]!, nowUs);
+      } catch (error) {
+        if (!(error instanceof PoisonError)) throw error;
+        yield cut(this.#poisonOf(error, data[i]!, binary[i]!));
+        continue;
+      }
+      if (event === undefined) continue;
+      const verdict = this.#judge(event, nowUs);
+      if (verdict === "take") items.push(event);
+      else if (verdict === "copy") duplicates++;
+      else filtered++;
+    }
+    if (this.#track.hasNews(items.length + filtered + duplicates)) yield cut();
+  }
+
+  /** A dead letter for a message that was larger than we accept, of which nothing was read. */
+  oversize(): Batch<AtEvent> {
+    const message = `Cannot read event: it is larger than ${this.#plan.maxFrameBytes} bytes`;
+    const poison = { error: new PoisonError("oversize", message), raw: "", detail: this.#where() };
+    const { time: begin } = this.#track;
+    const counts = { begin, filtered: 0, duplicates: 0, nowUs: this.#now() * 1000, origin: this.#origin };
+    return this.#track.batch([], { ...counts, poison });
+  }
+
+  #read(data: Buffer, nowUs: number): AtEvent | undefined {
+    let text: string;
+    try {
+      text = textOf(data);
+    } catch (cause) {
+      throw new PoisonError("not_utf8", "Cannot read event: it is not UTF-8", { cause });
+    }
+    const message = this.#origin.wire === "v1" ? parseV1(text, this.#origin) : parseV2(text, this.#origin);
+    if (!("notice" in message)) return message;
+    this.#notice(message, nowUs);
+    return undefined;
+  }
+
+  #notice(notice: Notice, nowUs: number): void {
+    if (notice.notice === "error") {
+      this.serverError = notice;
+      return;
+    }
+    if (notice.notice === "info" && notice.name === "OutdatedCursor") {
+      this.#track.expectGap({ reason: "outdated_cursor", detail: notice.message, host: this.#origin.host });
+      return;
+    }
+    if (notice.notice === "ignored") this.#track.move(notice.time_us, notice.seq, this.#origin, nowUs);
+    this.#on.onIgnored();
+    if (this.#named.has(notice.name)) return;
+    this.#named.add(notice.name);
+    log.info("Ignoring messages of a kind that is not known: {name}", { name: notice.name });
+  }
+
+  #judge(event: AtEvent, nowUs: number): "take" | "copy" | "drop" {
+    if (this.#first) this.#meetFirst(event, nowUs);
+    const copy = this.#isCopy?.(event) ?? false;
+    if (this.#track.expected) this.#track.resolveGap(event, copy);
+    const { endUs } = this.#plan;
+    if (endUs !== undefined && event.time_us >= endUs) {
+      this.#track.endReached();
+      this.#on.onEnd(event.time_us >= endUs + 1e6);
+      return "drop";
+    }
+    this.#track.move(event.time_us, event.seq, this.#origin, nowUs);
+    if (copy) return "copy";
+    this.progressed = true;
+    return this.#matches(event) ? "take" : "drop";
+  }
+
+  /** How events that were handed on before are known, until the stream is past all of them. */
+  #copyTest(): ((event: AtEvent) => boolean) | undefined {
+    const { bySeq, dropBefore, checkUntil } = this.#resume;
+    if (bySeq !== undefined) {
+      return ({ seq }) => {
+        if (seq !== undefined && seq <= bySeq) return true;
+        this.#isCopy = undefined;
+        return false;
+      };
+    }
+    if (checkUntil === undefined) return undefined;
+    const handedOn = this.#track.memory.recognizer();
+    return (event) => {
+      if (event.time_us > checkUntil) {
+        this.#isCopy = undefined;
+        return false;
+      }
+      return (dropBefore !== undefined && event.time_us < dropBefore) || handedOn(event);
+    };
+  }
+
+  /** What the first event tells: whether the server went where it was asked to. */
+  #meetFirst(event: AtEvent, nowUs: number): void {
+    this.#first = false;
+    const { bySeq, asked } = this.#resume;
+    const { time } = this.#track;
+    if (bySeq !== undefined && time !== undefined) {
+      const other = (event.seq ?? 0) < bySeq || event.time_us < time - TIME_TOLERANCE_US;
+      if (other) throw new EpochError(`the first event has seq ${event.seq}, after ${bySeq} was asked for`);
+    }
+    if (asked === undefined || asked < MICROSECONDS_FROM || this.#track.expected) return;
+    const window = event.seq === undefined ? LEGACY_WINDOW_US : NEW_WINDOW_US;
+    const tolerance = Math.max(TIME_TOLERANCE_US, 10 * this.#plan.overlapUs);
+    const host = this.#origin.host;
+    if (isBusy(this.#plan.filter, this.#origin.wire as "v1" | "v2")) {
+      if (event.time_us > asked + tolerance) this.#track.expectGap({ reason: "clamped", host });
+    } else if (nowUs - asked > window) this.#track.expectGap({ reason: "maybe_clamped", host });
+  }
+
+  #poisonOf(error: PoisonError, data: Buffer, binary: boolean): Poison {
+    return { error, raw: binary || error.reason === "not_utf8" ? data : data.toString(), detail: this.#where() };
+  }
+
+  /** Where a message came from, with the position before it. */
+  #where(): Record<string, unknown> {
+    const { host, wire } = this.#origin;
+    return { host, wire, position: this.#track.cursor() ?? null };
+  }
+}
