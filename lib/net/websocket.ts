@@ -58,6 +58,7 @@ export type Outcome =
 
 /** A connection that was begun. */
 export interface Connection {
+  readonly url: string;
   /** Resolves to whether the handshake went well. */
   readonly opened: Promise<boolean>;
   /** Ends when the connection does, with all that came before delivered. Never errors. */
@@ -139,7 +140,13 @@ export function connect(url: string, options: ConnectOptions): Connection {
   });
   options.signal.addEventListener("abort", onAbort, { once: true });
   if (options.signal.aborted) onAbort();
-  return { opened: opened.promise, frames: queue.readable, closed: closed.promise, send: (text) => socket.send(text) };
+  return {
+    url,
+    opened: opened.promise,
+    frames: queue.readable,
+    closed: closed.promise,
+    send: (text) => socket.send(text),
+  };
 }
 
 /** Looks three times in the shorter of the two times; each look that finds nothing wrong sends a ping. */
@@ -186,7 +193,7 @@ class FrameQueue {
       start: (controller) => void (this.#controller = controller),
       pull: () => this.#resume(),
       cancel: () => {
-        this.close();
+        this.#stop();
         socket.terminate();
       },
     }, { highWaterMark: MOST_MESSAGES, size: weightOf });
@@ -197,6 +204,7 @@ class FrameQueue {
   }
 
   push(data: Buffer, binary: boolean): void {
+    if (this.#closed) return;
     this.#data.push(data);
     this.#binary.push(binary);
     this.#bytes += data.length;
@@ -207,13 +215,14 @@ class FrameQueue {
   close(): void {
     if (this.#closed) return;
     this.#flush();
+    this.#stop();
+    this.#controller.close();
+  }
+
+  #stop(): void {
     this.#closed = true;
+    clearTimeout(this.#chunkTimer);
     clearTimeout(this.#stuckTimer);
-    try {
-      this.#controller.close();
-    } catch {
-      // Cancelled by the reader already.
-    }
   }
 
   #flush(): void {

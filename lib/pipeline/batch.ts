@@ -109,6 +109,11 @@ export function merge<T>(parts: readonly Batch<T>[]): Batch<T> {
     duplicates: sum((p) => p.duplicates),
     ...(last.urgent && { urgent: true }),
     ...(last.end && { end: true }),
-    cursorAfter: (item) => parts.find((p) => p.items.includes(item as T))?.cursorAfter?.(item),
+    cursorAfter: (item) => {
+      const [part, another] = parts.filter((p) => p.items.includes(item as T));
+      // Behind the poison of an earlier part no position is true before that is in the dead letter.
+      const behind = parts.slice(0, parts.indexOf(part!)).some((p) => p.poison?.length);
+      return behind || another ? undefined : part?.cursorAfter?.(item);
+    },
   };
 }

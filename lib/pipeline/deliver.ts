@@ -46,18 +46,21 @@ export async function deliver<T>(batch: Batch<T> & { readonly key: string }, o: 
   }
   const { items, cursor, key, gaps, end } = batch;
   let todo: SinkBatch<T> = { items, cursor, key, ...(gaps && { gaps }), ...(end && { end }) };
-  let rejected = 0, duplicates = 0, warnedAt = -Infinity;
+  let rejected = 0, duplicates = 0, again = 0, warnedAt = -Infinity;
   for (let attempt = 0; hasWork(todo, o.sink);) {
     let failure: TransientError | undefined;
     try {
       const result = await o.sink.write(todo, o);
-      duplicates += result.duplicates ?? 0;
+      const nothing = result.rejected.length > 0 && o.sink.checkpoints !== undefined;
+      // What is written once more is no copy, the sink only knows it from the write before.
+      if (!nothing) duplicates += Math.max(0, (result.duplicates ?? 0) - again);
       if (result.rejected.length === 0) break;
       const dead = lettersOf(result.rejected, todo.items, o.sink.name);
       failure = result.rejected.map((r) => r.error).find((e) => e instanceof TransientError);
       if (dead.length > 0) await o.deadLetter(dead, o);
       rejected += dead.length;
       todo = { ...todo, items: remaining(todo.items, result.rejected, o.sink) };
+      again = nothing ? 0 : todo.items.length - (result.rejected.length - dead.length);
     } catch (error) {
       if (!(error instanceof TransientError)) throw error;
       failure = error;

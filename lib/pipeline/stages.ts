@@ -28,6 +28,8 @@ export function mapEvents<I, O extends NonNullable<unknown>>(
       const items: O[] = [];
       const origins: I[] = [];
       const dead: Poison[] = [];
+      /** Items before the first event that is dead: behind it no position is true before that is in the dead letter. */
+      let sound = Infinity;
       let none = 0;
       for (const item of events) {
         try {
@@ -40,6 +42,7 @@ export function mapEvents<I, O extends NonNullable<unknown>>(
         } catch (error) {
           if (!(error instanceof PoisonError)) throw error;
           dead.push({ item, error });
+          sound = Math.min(sound, items.length);
         }
       }
       controller.enqueue({
@@ -49,8 +52,9 @@ export function mapEvents<I, O extends NonNullable<unknown>>(
         ...((poison || dead.length > 0) && { poison: [...dead, ...poison ?? []] }),
         cursorAfter: (item) => {
           const i = items.indexOf(item as O);
-          // Between two items of one event there is no position.
-          return i < 0 || origins[i] === origins[i + 1] ? undefined : batch.cursorAfter?.(origins[i]);
+          // Between two items of one event there is no position, and after equal items it is not clear which one is meant.
+          const known = i >= 0 && i < sound && origins[i] !== origins[i + 1] && items.lastIndexOf(item as O) === i;
+          return known ? batch.cursorAfter?.(origins[i]) : undefined;
         },
       });
     },

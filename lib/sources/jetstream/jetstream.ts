@@ -36,6 +36,8 @@ const MOST_SILENT_MS = 600_000;
 /** A Jetstream. */
 export interface JetstreamSource extends Source<AtEvent> {
   readonly stats: SourceStats;
+  /** The hosts that may be read, in the order of fail-over. */
+  readonly hosts: readonly string[];
   /** Closes the connection and dials at once, at the position. */
   reconnect(): void;
 }
@@ -58,6 +60,7 @@ export function jetstream(options: JetstreamOptions = {}): JetstreamSource {
   let session: Session | undefined;
   return {
     key: plan.key,
+    hosts: plan.endpoints.map(({ host }) => host),
     stats,
     open(open = {}) {
       const cancelled = new AbortController();
@@ -90,6 +93,7 @@ class Session {
   readonly #track: Track;
   readonly #hosts: Hosts;
   readonly #now: () => number;
+  readonly #tap: JetstreamOptions["tap"];
   readonly #backoff: (attempt: number, error: unknown) => number | undefined;
   /** Ends the stream from within: `end` is reached. */
   readonly #ended = new AbortController();
@@ -119,6 +123,7 @@ class Session {
     this.#hosts = new Hosts(plan);
     this.#now = options.now ?? Date.now;
     this.#backoff = options.backoff ?? fullJitter();
+    this.#tap = options.tap;
     this.#maxMessageBytes = plan.maxMessageBytes;
   }
 
@@ -176,6 +181,7 @@ class Session {
     const epoch = yield* this.#read(connection, reader, own);
     const outcome = await connection.closed;
     const ok = await opened;
+    if (ok) this.#tap?.({ type: "closed", ...closeOf(outcome) });
     if (outcome.kind === "oversize") yield this.#onOversize(reader);
     if (reader.progressed || (ok && this.#now() - dialled >= STABLE_MS)) this.#attempt = 0;
     const afterHello = needsHello(request) && !reader.progressed;
@@ -193,6 +199,7 @@ class Session {
     const frames = connection.frames.getReader();
     try {
       for (let chunk; !(chunk = await frames.read()).done;) {
+        this.#tap?.({ type: "frames", frames: chunk.value });
         for (const message of chunk.value.data) this.#stats.bytesReceived += message.length;
         yield* reader.batches(chunk.value);
         if (this.#ended.signal.aborted) break;
@@ -294,6 +301,7 @@ class Session {
   #onOpen(connection: Connection, request: Request, host: string): true {
     this.#stats.connections++;
     this.#stats.host = host;
+    this.#tap?.({ type: "opened", url: connection.url, host, wire: request.wire });
     this.#track.listening(this.#now() * 1000);
     if (needsHello(request)) connection.send(optionsUpdate(request));
     const from = request.cursor === undefined ? "live" : `from ${request.cursor}`;
@@ -349,4 +357,10 @@ class Session {
       });
     } else log.info("Resuming after {at}", { at });
   }
+}
+
+/** The close code of a connection: 1006 where there was no close frame. */
+function closeOf(outcome: Outcome): { readonly code: number; readonly reason: string } {
+  if (outcome.kind === "closed") return { code: outcome.code, reason: outcome.reason };
+  return { code: outcome.kind === "stopped" || outcome.kind === "paused" ? 1000 : 1006, reason: outcome.kind };
 }

@@ -25,13 +25,14 @@ interface Chapter {
   /** The newest event time of this chapter and all before it, in microseconds. */
   readonly until: number;
   readonly cursor: Cursor | undefined;
+  /** Positions within this chapter, and how many of `events` each has before it. */
+  readonly cuts: Map<Cursor, number>;
 }
 
 /** Whole batches by reference: nothing is hashed or copied until somebody asks. */
 export class Memory {
   #chapters: Chapter[] = [];
   #count = 0;
-  #cut: { readonly cursor: Cursor; readonly chapter: Chapter; readonly count: number } | undefined;
   /** Every event handed on that is newer than this (microseconds) is remembered: never ask for anything older. */
   since: number;
 
@@ -41,7 +42,8 @@ export class Memory {
 
   /** Adds what a saved position or a sink remembers. */
   restore(known: { readonly events?: readonly AtEvent[]; readonly hashes?: readonly string[] }, until: number): void {
-    this.#push({ events: known.events ?? [], ...(known.hashes && { hashes: known.hashes }), until, cursor: undefined });
+    const { events = [], hashes } = known;
+    this.#push({ events, ...(hashes && { hashes }), until, cursor: undefined, cuts: new Map() });
   }
 
   /**
@@ -51,7 +53,7 @@ export class Memory {
    * @param horizon What is older need not be remembered.
    */
   add(events: readonly AtEvent[], until: number, horizon: number, cursor: Cursor | undefined): void {
-    this.#push({ events, until, cursor });
+    this.#push({ events, until, cursor, cuts: new Map() });
     let drop = 0;
     for (let c; this.#chapters.length - drop > 1 && (c = this.#chapters[drop]); drop++) {
       if (c.until >= horizon && this.#count <= MOST_REMEMBERED) break;
@@ -63,8 +65,7 @@ export class Memory {
 
   /** Notes that a batch was cut behind its `count`-th event, and which position that is. */
   noteCut(events: readonly AtEvent[], count: number, cursor: Cursor): void {
-    const chapter = this.#chapters.findLast((c) => c.events === events);
-    if (chapter) this.#cut = { cursor, chapter, count };
+    this.#chapters.findLast((c) => c.events === events)?.cuts.set(cursor, count);
   }
 
   /** A test for events that were handed on before. */
@@ -76,11 +77,11 @@ export class Memory {
 
   /** Hashes of what was handed on up to a position, the oldest first. */
   hashesUpTo(cursor: Cursor): string[] {
-    const cut = this.#cut?.cursor === cursor ? this.#cut : undefined;
-    const last = this.#chapters.findLastIndex((c) => c === cut?.chapter || c.cursor === cursor);
-    return this.#chapters.slice(0, last + 1).flatMap((c) => {
+    const last = this.#chapters.findLastIndex((c) => c.cursor === cursor || c.cuts.has(cursor));
+    return this.#chapters.slice(0, last + 1).flatMap((c, i) => {
       c.hashed ??= c.events.map(shortHash);
-      return [...c.hashes ?? [], ...c === cut?.chapter ? c.hashed.slice(0, cut.count) : c.hashed];
+      const count = i === last && c.cursor !== cursor ? c.cuts.get(cursor) : undefined;
+      return [...c.hashes ?? [], ...c.hashed.slice(0, count)];
     });
   }
 

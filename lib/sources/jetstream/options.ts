@@ -6,6 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type Kind, KINDS } from "../../atproto/event.ts";
 import { isDid, isNsid, wildcardHead } from "../../atproto/syntax.ts";
+import type { Frames } from "../../net/websocket.ts";
 import { ConfigError, messageOf } from "../../pipeline/errors.ts";
 import type { Backoff } from "../../pipeline/retry.ts";
 import type { Filter } from "./filter.ts";
@@ -15,6 +16,12 @@ const log = getLogger(["bskyingest", "jetstream"]);
 
 /** The most that a server accepts. */
 const MOST_COLLECTIONS = 100, MOST_DIDS = 10_000, MOST_MESSAGE_BYTES = 2 ** 32 - 1;
+
+/** What a tap is shown: connections, and between them the messages as they came. */
+export type TapEntry =
+  | { readonly type: "opened"; readonly url: string; readonly host: string; readonly wire: Wire }
+  | { readonly type: "frames"; readonly frames: Frames }
+  | { readonly type: "closed"; readonly code: number; readonly reason: string };
 
 /** Options of {@link jetstream}. All are checked together, before the first connection. */
 export interface JetstreamOptions {
@@ -53,6 +60,8 @@ export interface JetstreamOptions {
   readonly alias?: string;
   /** The local clock, in milliseconds. @default {Date.now} */
   readonly now?: () => number;
+  /** Shown everything that comes, before it is decoded. */
+  readonly tap?: (entry: TapEntry) => void;
   /** When to dial again. Default: full jitter, for ever. */
   readonly backoff?: Backoff;
 }
@@ -244,7 +253,8 @@ function beginOf(
   if (start !== undefined && end !== undefined && end <= start) {
     faults.push(`Cannot end at ${textOfTime(end)}: it must come after the start`);
   }
-  return given ?? start;
+  // Times below that would be taken for sequence numbers; the network is younger, so they mean the oldest event.
+  return given ?? (start !== undefined && start < MICROSECONDS_FROM ? 0 : start);
 }
 
 function textOfTime(us: number): string {

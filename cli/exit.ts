@@ -1,0 +1,33 @@
+/**
+ * Which exit status an error leads to.
+ *
+ * @module
+ */
+import {
+  ConfigError,
+  DeadRatioError,
+  GapError,
+  LockHeldError,
+  OutputClosedError,
+  PoisonError,
+  TransientError,
+} from "../lib/pipeline/errors.ts";
+
+/** Exit statuses of the program. */
+export const EXIT = { ok: 0, failed: 1, misuse: 2, deadLetters: 3, locked: 75 } as const;
+
+/** The exit status for what a command threw. */
+export function exitStatus(error: unknown): number {
+  if (error instanceof ConfigError) return EXIT.misuse;
+  if (error instanceof LockHeldError) return EXIT.locked;
+  // Whoever read our output has enough of it: that is success.
+  if (error instanceof OutputClosedError || error instanceof Deno.errors.BrokenPipe) return EXIT.ok;
+  return EXIT.failed;
+}
+
+/** Whether the error is one that the program foresees: its message says it all, a stack would not help. */
+export function isForeseen(error: unknown): boolean {
+  return [ConfigError, LockHeldError, TransientError, GapError, DeadRatioError, PoisonError].some((type) =>
+    error instanceof type
+  );
+}

@@ -1,0 +1,241 @@
+/**
+ * One run of an ingest command: source, stages and sink put together, from the lock to the summary.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import type { AnyEvent } from "../../lib/atproto/event.ts";
+import type { Cursor } from "../../lib/pipeline/batch.ts";
+import { createCounters } from "../../lib/pipeline/counters.ts";
+import { ConfigError, messageOf, OutputClosedError } from "../../lib/pipeline/errors.ts";
+import { runPipeline } from "../../lib/pipeline/pipeline.ts";
+import { fullJitter } from "../../lib/pipeline/retry.ts";
+import type { CheckpointStore, Sink } from "../../lib/pipeline/sink.ts";
+import type { Source } from "../../lib/pipeline/source.ts";
+import { openDeadLetter } from "../../lib/state/dead_letter.ts";
+import { type FileCheckpointOptions, fileCheckpoints } from "../../lib/state/file_checkpoint.ts";
+import { openGapStore } from "../../lib/state/gaps.ts";
+import { makeFolder } from "../../lib/state/paths.ts";
+import { acquireLock } from "../../lib/state/lock.ts";
+import { SINKS } from "../../lib/sinks/registry.ts";
+import { EXIT, exitStatus } from "../exit.ts";
+import type { CommandContext } from "../kit/command.ts";
+import { showProgress } from "../progress.ts";
+import { type EndedBy, humanSummary, readableCursor, summarize } from "../report.ts";
+import { listenForSignals, type Signals } from "../signals.ts";
+import { drySink, findTarget, type Target, type TargetOptions } from "./target.ts";
+
+const log = getLogger(["bskyingest", "run"]);
+
+/** What differs between ingest commands. */
+export interface Ingest {
+  readonly context: CommandContext<TargetOptions>;
+  /** The state key where none is given. */
+  readonly defaultKey: string;
+  /** Throws `ConfigError` with every fault of the source's options. `name`: hosts or files, for the summary. */
+  readonly makeSource: (key: string) => { readonly source: Source<AnyEvent>; readonly name: string };
+  readonly stateFormat: FileCheckpointOptions["format"];
+  /** What it means when the source ends. */
+  readonly endOfSource: EndedBy;
+  /** Whether events are told as they happen: files have no lag. */
+  readonly live: boolean;
+  /** Written events; 0 = no limit. */
+  readonly limit: number;
+  /** From the program's start, in milliseconds; 0 = no limit. */
+  readonly maxTimeMs: number;
+}
+
+/** Runs until the end and says what became of it. Answers the exit status. */
+export async function runIngest(ingest: Ingest): Promise<number> {
+  const { context } = ingest;
+  const startedAt = new Date(performance.timeOrigin);
+  const target = findTarget(context, ingest.defaultKey);
+  const { source, name } = ingest.makeSource(target.key);
+  const counters = createCounters();
+  const { globals, values } = context;
+  using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
+  const timeUp = new AbortController();
+  const timer = ingest.maxTimeMs > 0 ? startTimer(timeUp, ingest.maxTimeMs - performance.now()) : undefined;
+  let failure: unknown;
+  let ended: "limit" | "source" | "stop" = "stop";
+  try {
+    using _progress = showProgress({
+      counters,
+      total: ingest.limit,
+      totalMs: ingest.maxTimeMs,
+      mode: progressMode(context),
+      status: context.status,
+    });
+    const stop = AbortSignal.any([signals.stop, timeUp.signal]);
+    ended = await transfer(ingest, target, source, { counters, stop, kill: signals.kill });
+    if (ended === "stop" && timeUp.signal.aborted && source.stats?.connections === 0) {
+      throw new Error(`Cannot read from ${name}: no connection came about in time`);
+    }
+  } catch (error) {
+    failure = error;
+  } finally {
+    clearTimeout(timer);
+  }
+  if (failure instanceof ConfigError) throw failure;
+  const endedBy = howItEnded(ingest, ended, failure, signals, timeUp.signal);
+  const exit = failure !== undefined
+    ? exitStatus(failure)
+    : endedBy !== "signal" && counters.deadLettered > 0
+    ? EXIT.deadLetters
+    : EXIT.ok;
+  const summary = summarize({
+    command: context.command,
+    source: name,
+    sink: target.sink,
+    counters,
+    stats: source.stats,
+    dryRun: values.dryRun,
+    startedAt,
+    durationMs: Date.now() - startedAt.getTime(),
+    endedBy,
+    error: failure === undefined || failure instanceof OutputClosedError ? null : messageOf(failure),
+    exit,
+    now: Date.now(),
+    live: ingest.live,
+  });
+  if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));
+  else if (globals.json) context.stderr(JSON.stringify(summary));
+  else if (!globals.quiet) context.stderr(humanSummary(summary, `${target.place} (${target.sink})`));
+  if (counters.deadLettered > 0 && !values.dryRun) {
+    log.warn("{n} dead letters: bskyingest dead-letter list --dead-letter {file}", {
+      n: counters.deadLettered,
+      file: target.deadLetter,
+    });
+  }
+  if (failure !== undefined) throw failure;
+  return exit;
+}
+
+/** Opens everything, runs the pipeline, and closes everything in reverse order. */
+async function transfer(
+  ingest: Ingest,
+  target: Target,
+  source: Source<AnyEvent>,
+  run: { readonly counters: ReturnType<typeof createCounters>; readonly stop: AbortSignal; readonly kill: AbortSignal },
+): Promise<"limit" | "source" | "stop"> {
+  const { context } = ingest;
+  const { values } = context;
+  const entry = SINKS[target.sink];
+  if (values.concurrency > entry.maxConcurrency) {
+    throw new ConfigError(
+      `Cannot use --concurrency ${values.concurrency} with --sink ${target.sink}: it keeps events in order`,
+    );
+  }
+  await using resources = new AsyncDisposableStack();
+  if (target.lock && !values.dryRun) resources.use(await acquireLock(target.lock, { command: context.command }));
+  const { sink, checkpoints } = values.dryRun
+    ? { sink: await openDry(ingest, target), checkpoints: undefined }
+    : await openSink(ingest, target, resources);
+  const deadLetter = values.dryRun ? undefined : await openOwnDeadLetter(context, target);
+  using gaps = openGapStore(target.gaps);
+  announce(target, values.dryRun, await (checkpoints ?? sink.checkpoints)?.load(source.key));
+  const result = await runPipeline<AnyEvent>({
+    source,
+    sink,
+    ...(checkpoints && { checkpoints }),
+    ...run,
+    deadLetter: (letters, { signal }) => deadLetter ? deadLetter.append(letters, { signal }) : Promise.resolve(),
+    recordGaps: async (key, found) => {
+      if (!values.dryRun) await gaps.record(key, found, { signal: run.kill });
+    },
+    checkpointMs: values.checkpointInterval,
+    batchSize: values.batchSize ?? entry.defaultBatchSize,
+    batchMs: values.batchTimeout,
+    concurrency: values.concurrency,
+    maxInFlight: values.maxInFlight,
+    backoff: fullJitter(values.maxRetries),
+    maxDeadRatio: values.maxDeadRatio,
+    onGap: values.onGap,
+    limit: ingest.limit,
+    timeOf: (event) => event.time_us,
+  });
+  return result.endedBy;
+}
+
+/** A folder of ours is made, one that the user names must be there. */
+async function openOwnDeadLetter({ values, command }: Ingest["context"], { deadLetter: path, key }: Target) {
+  if (values.deadLetter === undefined) await makeFolder(dirname(path));
+  return await openDeadLetter({ path, maxBytes: values.deadLetterMaxBytes, command, key });
+}
+
+async function openSink(
+  { context, stateFormat }: Ingest,
+  target: Target,
+  resources: AsyncDisposableStack,
+): Promise<{ readonly sink: Sink<AnyEvent>; readonly checkpoints: CheckpointStore | undefined }> {
+  const { db, table, indexes, retention, out } = context.values;
+  const settings = {
+    db,
+    table,
+    indexes: indexes.filter((index) => index !== "none"),
+    retentionMs: retention,
+    out,
+  };
+  const checkpoints = target.position && "file" in target.position
+    ? fileCheckpoints(target.position.file, { format: stateFormat, key: target.key })
+    : undefined;
+  const sink = resources.use(await SINKS[target.sink].open(settings));
+  return { sink, checkpoints };
+}
+
+/** For a dry run: a position that is there is read, nothing is made. */
+async function openDry({ stateFormat }: Ingest, { sink, position, key }: Target): Promise<Sink<AnyEvent>> {
+  if (position === undefined) return drySink(sink, () => Promise.resolve(undefined));
+  if ("file" in position) {
+    return drySink(sink, (key) => fileCheckpoints(position.file, { format: stateFormat }).load(key));
+  }
+  const { readSqlitePosition } = await import("../../lib/sinks/sqlite.ts");
+  return drySink(sink, (key) => Promise.resolve(readSqlitePosition(position.db, key)));
+}
+
+/** The start line: sink, target, reason, position. */
+function announce({ sink, place, why, position }: Target, dryRun: boolean, cursor: Cursor | undefined): void {
+  const kept = position === undefined ? "" : "db" in position ? "" : `, position in ${position.file}`;
+  log.info("{dry}{sink} {place} ({why}), {where}{kept}", {
+    dry: dryRun ? "Dry run: " : "",
+    sink,
+    place,
+    why,
+    where: whereFrom(cursor),
+    kept,
+  });
+}
+
+function whereFrom(cursor: Cursor | undefined): string {
+  if (cursor === undefined) return "no saved position";
+  const value = readableCursor(cursor) as { time_us?: number } | number | string;
+  const us = typeof value === "number" ? value : typeof value === "object" ? value.time_us : undefined;
+  return us === undefined ? `resuming after ${cursor}` : `resuming after ${new Date(us / 1000).toISOString()}`;
+}
+
+function howItEnded(
+  ingest: Ingest,
+  ended: "limit" | "source" | "stop",
+  failure: unknown,
+  signals: Signals,
+  timeUp: AbortSignal,
+): EndedBy {
+  // Whoever closes our output wants us to stop, as a signal does.
+  if (failure instanceof OutputClosedError) return "signal";
+  if (failure !== undefined) return "error";
+  if (ended === "limit") return "count";
+  if (signals.received !== undefined) return "signal";
+  if (timeUp.aborted) return "time";
+  return ingest.endOfSource;
+}
+
+function startTimer(controller: AbortController, ms: number) {
+  return setTimeout(() => controller.abort(), Math.max(0, Math.min(ms, 2 ** 31 - 1)));
+}
+
+function progressMode({ globals, env }: CommandContext): "line" | "log" | "off" {
+  if (globals.quiet) return "off";
+  const plain = globals.json || env("CI") || env("TERM") === "dumb" || !Deno.stderr.isTerminal();
+  return plain ? "log" : "line";
+}

@@ -1,0 +1,82 @@
+/**
+ * The work of the `simulate` command.
+ *
+ * @module
+ */
+import { ConfigError, messageOf } from "../../lib/pipeline/errors.ts";
+import { type EventLine, loadEventLines } from "../../lib/simulate/events.ts";
+import { startSimulate } from "../../lib/simulate/server.ts";
+import type { CommandContext } from "../kit/command.ts";
+import type { Values } from "../kit/declaration.ts";
+import type { simulateOptions } from "../options/simulate.ts";
+import { listenForSignals } from "../signals.ts";
+
+/** Serves until the first signal. */
+export async function serveUntilSignal(context: CommandContext<typeof simulateOptions>): Promise<number> {
+  const { values, positionals, globals } = context;
+  const { hostname, port } = addressOf(values.serve);
+  const events = positionals.length === 0 ? undefined : await readEvents(positionals);
+  using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
+  await using server = await startSimulate({
+    hostname,
+    port,
+    kind: values.kind,
+    rate: values.rate,
+    rng: values.rng,
+    accounts: values.accounts,
+    epoch: values.epoch ?? "now",
+    collections: values.collections,
+    count: values.count,
+    oldest: values.oldest,
+    ...(events && { events }),
+    ...faultsOf(values),
+  });
+  await context.stdout(JSON.stringify({
+    jetstream: server.jetstream,
+    jetstream_v2: server.jetstreamV2,
+    http: server.url,
+  }));
+  if (!signals.stop.aborted) {
+    await new Promise((resolve) => signals.stop.addEventListener("abort", resolve, { once: true }));
+  }
+  return 0;
+}
+
+function faultsOf(values: Values<typeof simulateOptions>) {
+  const { closeAfter, closeCode, stallAfter, refuse, retryAfter, errorFrame, damage } = values;
+  return {
+    ...(closeAfter !== undefined && { closeAfter, closeCode }),
+    ...(stallAfter !== undefined && { stallAfter }),
+    ...(refuse && { refuse: refuse.status, refuseTimes: refuse.times }),
+    ...(retryAfter !== undefined && { retryAfter: Math.ceil(retryAfter / 1000) }),
+    ...(errorFrame && { errorFrame }),
+    ...(damage !== undefined && { damage }),
+  };
+}
+
+/** `127.0.0.1:6008`, `[::1]:6008`, `:6008`. */
+function addressOf(text: string): { readonly hostname: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) throw new ConfigError(`Cannot serve on "${text}": it must be HOST:PORT`);
+  return { hostname: match[1] ?? (match[2] || "127.0.0.1"), port };
+}
+
+async function readEvents(files: readonly string[]): Promise<EventLine[]> {
+  const events: EventLine[] = [];
+  for (const file of files) {
+    let text: string;
+    try {
+      text = await Deno.readTextFile(file);
+    } catch (error) {
+      throw new ConfigError(`Cannot read events of ${file}: ${messageOf(error)}`, { cause: error });
+    }
+    try {
+      for (const event of loadEventLines(text)) events.push(event);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw new ConfigError(`${file}: ${error.message}`, { cause: error });
+    }
+  }
+  return events;
+}

@@ -1,0 +1,16 @@
+/**
+ * Keeps passwords out of what is printed.
+ *
+ * @module
+ */
+
+/** A URL with its password as `***`; of a text that is no URL with a host, everything before the last `@` is hidden. */
+export function redactUrl(text: string): string {
+  if (!URL.canParse(text) || new URL(text).host === "") return text.replace(/^([^@]*:\/\/)?.*@/, "$1***@");
+  return text.replace(/(:\/\/[^/:@]*):[^/?#]*@/, "$1:***@");
+}
+
+/** Hides the passwords of all URLs in a text. */
+export function redactText(text: string): string {
+  return text.replace(/(:\/\/[^\s/:@"']*):[^\s/@"']+@/g, "$1:***@");
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { parseDuration, parseSize } from "./units.ts";
+
+Deno.test("durations have a unit, or the one that the option names", () => {
+  const cases = {
+    "500ms": 500,
+    "30s": 30_000,
+    "5m": 300_000,
+    "2h": 7_200_000,
+    "30d": 2_592_000_000,
+    "1.5s": 1500,
+    "7": 7000,
+    " 7s ": 7000,
+  };
+  for (const [text, ms] of Object.entries(cases)) assert.equal(parseDuration(text), ms, text);
+  assert.equal(parseDuration("7", "m"), 420_000);
+  assert.equal(parseDuration("7", "ms"), 7);
+});
+
+Deno.test("what is no duration is refused", () => {
+  for (const text of ["", "s", "-1s", "1 s", "1S", "1h30m", "5w", "1e3", "NaN", "Infinity", "99999999999999999d"]) {
+    assert.equal(parseDuration(text), undefined, text);
+  }
+});
+
+Deno.test("sizes are decimal or binary, bare numbers bytes", () => {
+  const cases = {
+    "0": 0,
+    "64KiB": 65_536,
+    "5MB": 5_000_000,
+    "1GiB": 2 ** 30,
+    "1.5kb": 1500,
+    "12 B": 12,
+    "2tib": 2 ** 41,
+  };
+  for (const [text, bytes] of Object.entries(cases)) assert.equal(parseSize(text), bytes, text);
+  for (const text of ["", "B", "-1", "64K", "5 M B", "ib", "5ib", "1e3", "9999999999TB"]) {
+    assert.equal(parseSize(text), undefined, text);
+  }
+});

@@ -1,0 +1,62 @@
+/**
+ * The commands, a line each; their code is loaded when it is needed.
+ *
+ * @module
+ */
+import type { Example, RegistryEntry } from "./kit/command.ts";
+
+/** Every command, in the order of the help. */
+export const registry: readonly RegistryEntry[] = [
+  {
+    name: "jetstream",
+    brief: "Events of chosen collections from Jetstream (default: likes)",
+    group: "Ingest",
+    load: async () => (await import("./commands/jetstream.ts")).command,
+  },
+  {
+    name: "cursor",
+    brief: "Show, set and clear saved positions",
+    group: "Manage",
+    load: async () => (await import("./commands/cursor.ts")).command,
+  },
+  {
+    name: "gaps",
+    brief: "List the holes that were detected, accept those that must be",
+    group: "Manage",
+    load: async () => (await import("./commands/gaps.ts")).command,
+  },
+  {
+    name: "dead-letter",
+    brief: "List, show and purge events that could not be written",
+    group: "Manage",
+    load: async () => (await import("./commands/dead_letter.ts")).command,
+  },
+  {
+    name: "config",
+    brief: "Show the settings and where they come from, check the configuration file",
+    group: "Manage",
+    load: async () => (await import("./commands/config.ts")).command,
+  },
+  {
+    name: "simulate",
+    brief: "A local Jetstream (v1 and v2) from recorded or made-up events",
+    group: "Develop",
+    load: async () => (await import("./commands/simulate.ts")).command,
+  },
+  {
+    name: "completions",
+    brief: "Print the completion script for bash, zsh or fish",
+    group: "Develop",
+    load: async () => (await import("./commands/completions.ts")).command,
+  },
+];
+
+/** Examples of the program's own help. */
+export const examples: readonly Example[] = [
+  {
+    run: "bskyingest jetstream --simulate -n 10000",
+    does: "10,000 made-up events into ./bskyingest.db, without a network",
+  },
+  { run: "bskyingest jetstream -c app.bsky.feed.post", does: "all new posts, live, until Ctrl-C" },
+  { run: "bskyingest config show", does: "show every setting, its value and where it comes from" },
+];

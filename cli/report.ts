@@ -1,0 +1,132 @@
+/**
+ * What a run says at its end.
+ *
+ * @module
+ */
+import type { Counters } from "../lib/pipeline/counters.ts";
+import type { SourceStats } from "../lib/pipeline/source.ts";
+
+/** Why a run ended. */
+export type EndedBy = "count" | "time" | "end" | "until" | "source" | "signal" | "error";
+
+/** What the summary is made of. */
+export interface ReportInput {
+  readonly command: string;
+  readonly source: string;
+  readonly sink: string;
+  readonly counters: Counters;
+  readonly stats: SourceStats | undefined;
+  readonly dryRun: boolean;
+  readonly startedAt: Date;
+  readonly durationMs: number;
+  readonly endedBy: EndedBy;
+  readonly error: string | null;
+  readonly exit: number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Files have no lag. */
+  readonly live: boolean;
+}
+
+/** The summary; the members are those of the `--json` line. */
+export interface Summary {
+  readonly command: string;
+  readonly source: string;
+  readonly sink: string;
+  readonly received: number;
+  readonly written: number;
+  /** In a dry run in place of `written`. */
+  readonly would_write?: number;
+  readonly filtered: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly dead_lettered: number;
+  readonly unsettled: number;
+  readonly retried: number;
+  readonly batches: number;
+  readonly reconnects: number;
+  readonly gaps: number;
+  readonly bytes_received: number;
+  readonly cursor: unknown;
+  readonly lag_ms: number | null;
+  readonly started_at: string;
+  readonly duration_ms: number;
+  readonly rate_per_s: number;
+  readonly ended_by: EndedBy;
+  readonly error: string | null;
+  readonly exit: number;
+}
+
+/** Puts the summary together: `received = written + filtered + duplicates + dead_lettered + unsettled`. */
+export function summarize(input: ReportInput): Summary {
+  const { counters, stats, dryRun, durationMs } = input;
+  const { received, written, filtered, duplicates, rejected, deadLettered, retried, batches, gaps } = counters;
+  const lag = counters.lastTimeUs === undefined ? undefined : input.now - counters.lastTimeUs / 1000;
+  return {
+    command: input.command,
+    source: input.source,
+    sink: input.sink,
+    received,
+    written: dryRun ? 0 : written,
+    ...(dryRun && { would_write: written }),
+    filtered,
+    duplicates,
+    rejected,
+    dead_lettered: deadLettered,
+    unsettled: received - written - filtered - duplicates - deadLettered,
+    retried,
+    batches,
+    reconnects: Math.max(0, (stats?.connections ?? 0) - 1),
+    gaps,
+    bytes_received: stats?.bytesReceived ?? 0,
+    cursor: dryRun ? null : cursorOf(counters),
+    lag_ms: lag === undefined || !input.live ? null : Math.max(0, Math.round(lag)),
+    started_at: input.startedAt.toISOString(),
+    duration_ms: Math.round(durationMs),
+    rate_per_s: durationMs > 0 ? Math.round(written / durationMs * 1e6) / 1e3 : 0,
+    ended_by: input.endedBy,
+    error: input.error,
+    exit: input.exit,
+  };
+}
+
+function cursorOf({ cursors }: Counters): unknown {
+  const values = [...cursors].map(([key, cursor]) => [key, readableCursor(cursor)] as const);
+  if (values.length <= 1) return values[0]?.[1] ?? null;
+  return Object.fromEntries(values);
+}
+
+/** A cursor as an object where it is JSON, without the hashes that only a restart needs. */
+export function readableCursor(cursor: string): unknown {
+  try {
+    const value = JSON.parse(cursor);
+    if (typeof value !== "object" || value === null) return value;
+    const { recent: _, recent_since: __, ...rest } = value;
+    return rest;
+  } catch {
+    return cursor;
+  }
+}
+
+/** The same figures for a person. */
+export function humanSummary(summary: Summary, target: string): string {
+  const n = (value: number) => value.toLocaleString("en-US");
+  const { would_write } = summary;
+  const did = would_write === undefined ? `Wrote ${n(summary.written)} events` : `Would write ${n(would_write)} events`;
+  const seconds = (summary.duration_ms / 1000).toFixed(1);
+  const cursor = summary.cursor as { host?: string; time_us?: number; seq?: number } | null;
+  const lines = [
+    `${did} into ${target} in ${seconds} s (${n(Math.round(summary.rate_per_s))}/s), ended by ${summary.ended_by}`,
+    `received ${n(summary.received)}, filtered ${n(summary.filtered)}, duplicates ${n(summary.duplicates)}, ` +
+    `dead letters ${n(summary.dead_lettered)}, unsettled ${n(summary.unsettled)}, retried ${n(summary.retried)}`,
+    `gaps ${n(summary.gaps)}, reconnects ${n(summary.reconnects)}, ${
+      (summary.bytes_received / 1e6).toFixed(1)
+    } MB received` +
+    (summary.lag_ms === null ? "" : `, lag ${(summary.lag_ms / 1000).toFixed(1)} s`),
+  ];
+  if (cursor?.time_us !== undefined) {
+    const seq = cursor.seq === undefined ? "" : `, seq ${cursor.seq}`;
+    lines.push(`position ${new Date(cursor.time_us / 1000).toISOString()} at ${cursor.host || "any host"}${seq}`);
+  }
+  return lines.join("\n");
+}

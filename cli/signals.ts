@@ -1,0 +1,84 @@
+/**
+ * Stopping by signal: the first one drains, the second one ends the process at once.
+ *
+ * @module
+ */
+import { TransientError } from "../lib/pipeline/errors.ts";
+
+/** The signals that stop a run. */
+const STOPPING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** A signal that stops a run. */
+export type StopSignal = typeof STOPPING[number];
+
+/** What {@linkcode listenForSignals} needs from the system; tests give their own. */
+export interface SignalSystem {
+  addSignalListener(signal: StopSignal, handler: () => void): void;
+  removeSignalListener(signal: StopSignal, handler: () => void): void;
+  /** Ends this process as the signal does where nobody listens. */
+  die(signal: StopSignal): void;
+}
+
+/** Options of {@linkcode listenForSignals}. */
+export interface SignalsOptions {
+  /** How long after the first signal `kill` aborts, in milliseconds. */
+  readonly shutdownTimeoutMs: number;
+  readonly system?: SignalSystem;
+}
+
+/** The state of stopping. Disposing of it stops listening. */
+export interface Signals extends Disposable {
+  /** Aborts at the first signal: read no more, finish what was read. */
+  readonly stop: AbortSignal;
+  /** Aborts at the second signal, or when finishing takes too long: drop everything. Its reason is what to throw. */
+  readonly kill: AbortSignal;
+  /** The first signal, if there was one. */
+  readonly received: StopSignal | undefined;
+}
+
+const denoSystem: SignalSystem = {
+  addSignalListener: (signal, handler) => Deno.addSignalListener(signal, handler),
+  removeSignalListener: (signal, handler) => Deno.removeSignalListener(signal, handler),
+  die: (signal) => Deno.kill(Deno.pid, signal),
+};
+
+/** Listens for SIGINT, SIGTERM and SIGHUP. */
+export function listenForSignals(options: SignalsOptions): Signals {
+  const { shutdownTimeoutMs, system = denoSystem } = options;
+  const stop = new AbortController();
+  const kill = new AbortController();
+  let received: StopSignal | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const first = (signal: StopSignal) => {
+    received = signal;
+    timer = setTimeout(() => kill.abort(tooSlow(signal, shutdownTimeoutMs)), shutdownTimeoutMs);
+    stop.abort(new DOMException(`${signal} received`, "AbortError"));
+  };
+  const second = (signal: StopSignal) => {
+    kill.abort(new DOMException(`${signal} received again`, "AbortError"));
+    close();
+    system.die(signal);
+  };
+  const handlers = STOPPING.map((signal) => {
+    const handler = () => received === undefined ? first(signal) : second(signal);
+    system.addSignalListener(signal, handler);
+    return { signal, handler };
+  });
+  const close = () => {
+    clearTimeout(timer);
+    for (const { signal, handler } of handlers.splice(0)) system.removeSignalListener(signal, handler);
+  };
+  return {
+    stop: stop.signal,
+    kill: kill.signal,
+    get received() {
+      return received;
+    },
+    [Symbol.dispose]: close,
+  };
+}
+
+function tooSlow(signal: StopSignal, ms: number): TransientError {
+  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${signal}`);
+}

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { TransientError } from "../lib/pipeline/errors.ts";
+import { listenForSignals, type SignalSystem, type StopSignal } from "./signals.ts";
+
+/** A system whose signals the test sends. */
+function fakeSystem() {
+  const handlers = new Map<StopSignal, () => void>();
+  const died: StopSignal[] = [];
+  const system: SignalSystem = {
+    addSignalListener: (signal, handler) => void handlers.set(signal, handler),
+    removeSignalListener: (signal) => void handlers.delete(signal),
+    die: (signal) => void died.push(signal),
+  };
+  return { system, handlers, died };
+}
+
+Deno.test("L7: the first signal stops, the second ends the process by that signal", () => {
+  const { system, handlers, died } = fakeSystem();
+  using signals = listenForSignals({ shutdownTimeoutMs: 60_000, system });
+  assert.equal(signals.received, undefined);
+  handlers.get("SIGINT")!();
+  assert.equal(signals.received, "SIGINT");
+  assert(signals.stop.aborted && !signals.kill.aborted);
+  handlers.get("SIGTERM")!();
+  assert(signals.kill.aborted);
+  assert.deepEqual(died, ["SIGTERM"]);
+  assert.equal(handlers.size, 0, "the handlers are gone before the signal is sent again");
+});
+
+Deno.test("a drain that takes too long is ended with an error", async () => {
+  const { system, handlers } = fakeSystem();
+  using signals = listenForSignals({ shutdownTimeoutMs: 5, system });
+  handlers.get("SIGHUP")!();
+  await new Promise((resolve) => signals.kill.addEventListener("abort", resolve, { once: true }));
+  assert(signals.kill.reason instanceof TransientError);
+  assert.match(signals.kill.reason.message, /not done 0\.005 s after SIGHUP/);
+});
+
+Deno.test("disposing takes the handlers and the timer away", () => {
+  const { system, handlers } = fakeSystem();
+  {
+    using _signals = listenForSignals({ shutdownTimeoutMs: 60_000, system });
+    handlers.get("SIGTERM")!();
+    assert.equal(handlers.size, 3);
+  }
+  assert.equal(handlers.size, 0);
+});

@@ -1,0 +1,88 @@
+/**
+ * What a simulated server does wrong on purpose.
+ *
+ * @module
+ */
+import { OPCODE } from "./frames.ts";
+import type { FrameBuffer } from "./frames.ts";
+import type { Wire } from "./store.ts";
+
+/** Faults of a server, or of one connection. Counts are those of the connection's own events. */
+export interface Faults {
+  /** Events a second; 0: as fast as they are read. */
+  readonly rate?: number;
+  /** End the connection after so many events. */
+  readonly closeAfter?: number;
+  /** How: 1006, the default, cuts without a close frame. */
+  readonly closeCode?: number;
+  readonly closeReason?: string;
+  /** Send nothing more after so many events, but stay. */
+  readonly stallAfter?: number;
+  /** Answer the handshake with this HTTP status. */
+  readonly refuse?: number;
+  /** How many handshakes of this server are answered so; 0: all. */
+  readonly refuseTimes?: number;
+  /** The words of that answer. */
+  readonly refuseMessage?: string;
+  /** Its `Retry-After`, in seconds. */
+  readonly retryAfter?: number;
+  /** An error frame after so many events, then the end of the connection. */
+  readonly errorFrame?: { readonly after: number; readonly name: string };
+  /** Every so-manieth message is broken, in turn in each way that {@link DAMAGES} knows. */
+  readonly damage?: number;
+  /** Begin at this sequence number, whatever the client asked for. */
+  readonly startAt?: number;
+  /** Messages to send in place of events, then silence: text, or binary ones. */
+  readonly raw?: readonly (string | Uint8Array)[];
+  /** Accept, and then send nothing at all. */
+  readonly silent?: boolean;
+  /** Send pings and pongs, but no events. */
+  readonly pingsOnly?: boolean;
+  /** Do not answer pings. */
+  readonly noPong?: boolean;
+}
+
+type Json = Record<string, unknown>;
+
+const encoder = new TextEncoder();
+const constant = (text: string) => () => text;
+
+/** The ways in which a message can be broken: text, or the bytes of a text message. */
+export const DAMAGES: readonly ((message: string, wire: Wire) => string | Uint8Array)[] = [
+  constant("not json"),
+  constant("[]"),
+  constant("123"),
+  constant("null"),
+  constant('""'),
+  constant("{}"),
+  constant('{"kind":"commit"}'),
+  (message, wire) => change(message, wire, { kind: "commit", commit: null }, { collection: null, operation: null }),
+  (message, wire) => change(message, wire, { time_us: "now" }, { time: "now" }),
+  (message) => {
+    const bytes = encoder.encode(message);
+    bytes[bytes.indexOf(0x3a) - 2] = 0xff; // within the first member's name
+    return bytes;
+  },
+];
+
+/** The message with other members; v2 has them one level lower. */
+function change(message: string, wire: Wire, v1: Json, v2: Json): string {
+  const value = JSON.parse(message) as Json;
+  return JSON.stringify(
+    wire === "v2" ? { ...value, payload: { ...value.payload as Json, ...v2 } } : { ...value, ...v1 },
+  );
+}
+
+/** Adds the `n`-th broken message, made of a good one. */
+export function addDamaged(buffer: FrameBuffer, n: number, message: string, wire: Wire): void {
+  const broken = DAMAGES[n % DAMAGES.length]!(message, wire);
+  buffer.add(OPCODE.text, typeof broken === "string" ? encoder.encode(broken) : broken);
+}
+
+/** A v2 error frame, in the words of a real server where it has some; it advises to go on behind `seq`. */
+export function errorFrameText(name: string, seq: number): string {
+  const message = name === "ConsumerTooSlow"
+    ? `reading below the floor rate 110117 events behind the tip; reconnect with cursor=${seq + 1}`
+    : "stream read failed; reconnect";
+  return JSON.stringify({ $type: "error", error: name, message });
+}

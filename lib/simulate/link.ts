@@ -1,0 +1,74 @@
+/**
+ * The way to a subscriber: ordered writes with back-pressure, pings, and the limits of a client's patience.
+ *
+ * @module
+ */
+import { frame, OPCODE } from "./frames.ts";
+import type { Wire } from "./store.ts";
+
+/** How long one write may take before the connection is dropped, and a pong on new servers. Milliseconds. */
+const WRITE_LIMIT_MS = { v1: 5000, v2: 5000, legacy: 10_000 }, PONG_LIMIT_MS = 5000;
+
+/** The way to the client. Writes follow each other; who awaits them has back-pressure. */
+export interface Link {
+  /** When the write that is under way began (`performance.now()`), or `undefined`. */
+  readonly writingSince: number | undefined;
+  /** When anything was last received. */
+  readonly heardAt: number;
+  write(bytes: Uint8Array): Promise<void>;
+  heard(): void;
+  /** No more bytes to the client, which may still read what is on its way. */
+  hangUp(): Promise<void>;
+}
+
+/** @param silent Nothing is ever written. */
+export function createLink(conn: Deno.Conn, gone: AbortController, silent: boolean): Link {
+  let last = Promise.resolve();
+  let writingSince: number | undefined;
+  let heardAt = performance.now();
+  gone.signal.addEventListener("abort", () => closeQuietly(conn));
+  const queue = (job: () => Promise<void>) => last = last.then(() => gone.signal.aborted ? undefined : job());
+  return {
+    get writingSince() {
+      return writingSince;
+    },
+    get heardAt() {
+      return heardAt;
+    },
+    heard: () => heardAt = performance.now(),
+    write: (bytes) =>
+      silent ? Promise.resolve() : queue(async () => {
+        writingSince = performance.now();
+        for (let done = 0; done < bytes.length;) done += await conn.write(bytes.subarray(done));
+        writingSince = undefined;
+      }),
+    hangUp: () => queue(() => conn.closeWrite()),
+  };
+}
+
+/** Pings; and cuts a client that does not take what is written, or (new servers) does not answer a ping. */
+export function heartbeat(link: Link, intervalMs: number, wire: Wire, gone: AbortController): () => void {
+  let pinged = performance.now(), answered = true;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    if (link.writingSince !== undefined) {
+      if (now - link.writingSince > WRITE_LIMIT_MS[wire]) gone.abort();
+      return;
+    }
+    answered ||= link.heardAt > pinged;
+    if (!answered && wire !== "legacy" && now - pinged > PONG_LIMIT_MS) return gone.abort();
+    if (now - pinged < intervalMs) return;
+    [pinged, answered] = [now, false];
+    link.write(frame(OPCODE.ping)).catch(() => gone.abort());
+  }, Math.min(1000, intervalMs));
+  return () => clearInterval(timer);
+}
+
+/** Closes a connection that may be closed already. */
+export function closeQuietly(conn: { close(): void }): void {
+  try {
+    conn.close();
+  } catch {
+    // The other side, or somebody else here, was faster.
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * From a request to a subscription, or to the HTTP answer that the server gives instead: what is checked, in which order and
+ * in whose words, as in golden answers of the 2026 server and the code of the 2024 one.
+ *
+ * @module
+ */
+import { type Filter, FilterError, v1Filter, v1Limit, v2Filter } from "./filter.ts";
+import { type Answer, type Request, textAnswer, xrpcAnswer } from "./http.ts";
+import type { EventStore, Wire } from "./store.ts";
+
+/** Which server is simulated: the rewrite of 2026 (v1 and v2 wire), or the one of 2024 (v1 only). */
+export type ServerKind = "new" | "legacy";
+
+/** Paths of the two wires, and of the dictionary. */
+export const V1_PATH = "/subscribe", V2_PATH = "/xrpc/network.bsky.jetstream.subscribeEvents";
+const DICTIONARY_PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary";
+/** The dictionary that the real servers have; this one has none. */
+const DICTIONARY_ID = 20260811;
+const SUBPROTOCOL = "xrpc.v1.json";
+/** Cursors from here on are microseconds, those below are sequence numbers. */
+const MICROSECONDS_FROM = 1e15;
+
+/** What a client asked for, checked. */
+export interface Subscription {
+  readonly wire: Wire;
+  readonly filter: Filter;
+  /** The first position to send. */
+  readonly start: number;
+  /** To be said first on v2: why it does not start where it was asked to. */
+  readonly notice?: string;
+  readonly requireHello: boolean;
+  /** `Sec-WebSocket-Key`. */
+  readonly key: string;
+  readonly protocol?: string;
+}
+
+/** What a request is judged by. */
+export interface Service {
+  readonly kind: ServerKind;
+  readonly store: EventStore;
+  /** The oldest sequence number that a cursor can reach. */
+  readonly oldest: number;
+}
+
+/** Thrown on the way to a subscription: the answer to give instead. */
+class Refusal extends Error {
+  readonly answer: Answer;
+
+  constructor(answer: Answer) {
+    super(answer.body);
+    this.answer = answer;
+  }
+}
+
+/** Which wire a path speaks; `undefined`: none. */
+export function wireOf(path: string, kind: ServerKind): Wire | undefined {
+  if (path === V1_PATH) return kind === "new" ? "v1" : "legacy";
+  return path === V2_PATH && kind === "new" ? "v2" : undefined;
+}
+
+/** An error in the shape of a wire: XRPC's on v2, plain text elsewhere. */
+export function errorAnswer(wire: Wire, status: number, name: string, message: string): Answer {
+  return wire === "v2" ? xrpcAnswer(status, name, message) : textAnswer(status, message);
+}
+
+/** Checks a request. */
+export function subscribe(request: Request, service: Service): Subscription | Answer {
+  const wire = wireOf(request.url.pathname, service.kind);
+  if (wire === undefined) return otherPath(request.url, service.kind);
+  try {
+    const query = request.url.searchParams;
+    if (wire === "legacy") return legacySubscription(request, query, service);
+    checkCompression(request, query, wire);
+    const filter = wire === "v2" ? v2Filter(query) : v1QueryFilter(query, wire);
+    const start = startOf(query.get("cursor") ?? "", wire, service);
+    checkUpgrade(request);
+    const requireHello = wire === "v1" && query.get("requireHello") === "true";
+    const offered = request.headers.get("sec-websocket-protocol")?.split(",").map((token) => token.trim()) ?? [];
+    const protocol = wire === "v2" && offered.includes(SUBPROTOCOL) ? { protocol: SUBPROTOCOL } : {};
+    return { wire, filter, ...start, requireHello, key: keyOf(request), ...protocol };
+  } catch (error) {
+    if (error instanceof Refusal) return error.answer;
+    if (error instanceof FilterError) return errorAnswer(wire, 400, "InvalidRequest", error.message);
+    throw error;
+  }
+}
+
+function legacySubscription(request: Request, query: URLSearchParams, service: Service): Subscription {
+  const start = startOf(query.get("cursor") ?? "", "legacy", service);
+  const filter = v1QueryFilter(query, "legacy");
+  const { headers } = request;
+  const asks = /\bupgrade\b/i.test(headers.get("connection") ?? "") &&
+    /^websocket$/i.test(headers.get("upgrade") ?? "");
+  if (!asks || keyOf(request) === "") throw new Refusal(textAnswer(400, "Bad Request"));
+  return { wire: "legacy", filter, ...start, requireHello: query.get("requireHello") === "true", key: keyOf(request) };
+}
+
+function keyOf(request: Request): string {
+  return request.headers.get("sec-websocket-key") ?? "";
+}
+
+function v1QueryFilter(query: URLSearchParams, wire: Wire): Filter {
+  const maxBytes = v1Limit(query.get("maxMessageSizeBytes") ?? "");
+  return v1Filter({ collections: query.getAll("wantedCollections"), dids: query.getAll("wantedDids"), maxBytes }, wire);
+}
+
+function otherPath(url: URL, kind: ServerKind): Answer {
+  if (kind === "legacy") return { status: 404, type: "application/json", body: '{"message":"Not Found"}' };
+  if (url.pathname !== DICTIONARY_PATH) return textAnswer(404, "404 page not found");
+  const id = url.searchParams.get("id") ?? DICTIONARY_ID;
+  const message = `no dictionary with id ${id}; current dictionary id is ${DICTIONARY_ID}`;
+  return xrpcAnswer(404, "DictionaryNotFound", message);
+}
+
+/** v1's switch is accepted and then ignored, as clients take plain text at any time; v2's names a dictionary. */
+function checkCompression({ headers }: Request, query: URLSearchParams, wire: Wire): void {
+  const zstd = query.get("compress") === "true" || (headers.get("socket-encoding") ?? "").includes("zstd");
+  const refuse = (name: string, message: string) => new Refusal(errorAnswer(wire, 400, name, message));
+  if (wire === "v1") {
+    if (!zstd || !(headers.get("sec-websocket-extensions") ?? "").includes("permessage-deflate")) return;
+    throw refuse(
+      "",
+      "choose one compression scheme: custom zstd (compress=true / Socket-Encoding: zstd) or RFC 7692 permessage-deflate, not both",
+    );
+  }
+  if (zstd) {
+    throw refuse(
+      "InvalidRequest",
+      "compress=true / Socket-Encoding: zstd is the /subscribe (v1) opt-in; this endpoint uses zstdDictionary=<cid> with the dictionary from getZstdDictionary",
+    );
+  }
+  const id = query.get("zstdDictionary") ?? "";
+  if (id === "") return;
+  if (!/^\d+$/.test(id) || Number(id) === 0 || Number(id) > 0xffffffff) {
+    throw refuse("InvalidRequest", "zstdDictionary must be a positive integer zstd dictionary ID");
+  }
+  throw refuse(
+    "UnknownZstdDictionary",
+    `unknown zstd dictionary id ${id}; current dictionary id is ${DICTIONARY_ID} (fetch it via getZstdDictionary and reconnect)`,
+  );
+}
+
+/** The last thing that a new server looks at. */
+function checkUpgrade(request: Request): void {
+  const { headers, method } = request;
+  const refuse = (status: number, why: string) => new Refusal(textAnswer(status, why));
+  const violation = "WebSocket protocol violation: ";
+  const connection = headers.get("connection") ?? "", upgrade = headers.get("upgrade") ?? "";
+  if (!/\bupgrade\b/i.test(connection)) {
+    throw refuse(426, `${violation}Connection header ${JSON.stringify(connection)} does not contain Upgrade`);
+  }
+  if (!/\bwebsocket\b/i.test(upgrade)) {
+    throw refuse(426, `${violation}Upgrade header ${JSON.stringify(upgrade)} does not contain websocket`);
+  }
+  if (method !== "GET") {
+    throw refuse(405, `${violation}handshake request method is not GET but ${JSON.stringify(method)}`);
+  }
+  if (keyOf(request) === "") throw refuse(400, `${violation}missing Sec-WebSocket-Key`);
+}
+
+/** Where to begin. Inclusive: the event at the cursor comes again. */
+function startOf(text: string, wire: Wire, { store, oldest }: Service): { start: number; notice?: string } {
+  const floor = store.bySeq(oldest);
+  const live = Math.max(floor, store.live());
+  if (text === "") return { start: live };
+  const cursor = cursorOf(text, wire);
+  if (floor > store.last) return { start: live };
+  if (cursor <= 0) return { start: floor };
+  if (wire !== "legacy" && cursor < MICROSECONDS_FROM) {
+    const first = store.seqOf(floor);
+    if (cursor >= first) return { start: store.bySeq(cursor) };
+    if (wire === "v1") return { start: floor };
+    const message =
+      `subscribe: cursor too old: cursor ${cursor} below lookback floor ${first}; re-backfill from your last seq`;
+    throw new Refusal(xrpcAnswer(400, "CursorTooOld", message));
+  }
+  const first = store.timeOf(floor);
+  if (first === undefined) return { start: live };
+  if (cursor >= first) return { start: Math.max(floor, store.byTime(cursor)) };
+  return wire === "v2" ? { start: floor, notice: outdatedCursor(store.seqOf(floor)) } : { start: floor };
+}
+
+function cursorOf(text: string, wire: Wire): number {
+  const invalid = (why: string) => {
+    const message = wire === "legacy" ? `invalid cursor: ${text}` : `subscribe: invalid cursor: ${why}`;
+    return new Refusal(errorAnswer(wire, 400, "InvalidRequest", message));
+  };
+  if (!/^[+-]?\d+$/.test(text) || Math.abs(Number(text)) >= 2 ** 63) throw invalid(JSON.stringify(text));
+  if (Number(text) < 0 && wire !== "legacy") throw invalid(`negative value ${Number(text)}`);
+  return Number(text);
+}
+
+function outdatedCursor(seq: number): string {
+  const message = `requested timestamp cursor below retention floor; starting at seq ${seq}`;
+  const $type = "network.bsky.jetstream.subscribeEvents#info";
+  return JSON.stringify({ $type: "message", payload: { $type, message, name: "OutdatedCursor" } });
+}

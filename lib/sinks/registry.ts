@@ -1,0 +1,87 @@
+/**
+ * All sinks: one file and one entry here each. Choices, help, completion and the contract tests are made of this.
+ *
+ * @module
+ */
+import type { AnyEvent } from "../atproto/event.ts";
+import type { Sink } from "../pipeline/sink.ts";
+import type { SqliteIndex } from "./sqlite.ts";
+
+/** What the options of all sinks come to; each sink reads its own. */
+export interface SinkSettings {
+  /** sqlite: the file. */
+  readonly db: string;
+  /** sqlite: the log's name. */
+  readonly table: string;
+  /** sqlite: which indices a new log gets. */
+  readonly indexes: readonly SqliteIndex[];
+  /** sqlite: events older than this many milliseconds are deleted. */
+  readonly retentionMs: number | undefined;
+  /** ndjson: the file. */
+  readonly out: string;
+}
+
+/** What is known of a sink before it is opened. */
+export interface SinkEntry {
+  /** One line for help and completion. */
+  readonly brief: string;
+  /** Events of one write, unless the user says otherwise. */
+  readonly defaultBatchSize: number;
+  /** Writes side by side that it can take without losing its order; `Infinity`: any number. */
+  readonly maxConcurrency: number;
+  /** Whether it commits the position together with the events. */
+  readonly keepsPosition: boolean;
+  /** Whether a run without that goes on where the last one ended without being asked to: by a state file. */
+  readonly resumes: boolean;
+  /** What it writes to, for the start line and for locks; `undefined`: nothing that lasts. */
+  target(settings: SinkSettings): string | undefined;
+  /** Opens it; its code is loaded only now. */
+  open(settings: SinkSettings): Promise<Sink<AnyEvent>>;
+}
+
+/** The sinks, by name, in the order in which they are listed to users. */
+export const SINKS = {
+  sqlite: {
+    brief: "A SQLite file: a log of events with readable views",
+    defaultBatchSize: 1000,
+    maxConcurrency: 1,
+    keepsPosition: true,
+    resumes: true,
+    target: ({ db }) => db,
+    open: async ({ db, table, indexes, retentionMs }) =>
+      (await import("./sqlite.ts")).sqliteSink({ path: db, table, indexes, retentionMs }),
+  },
+  ndjson: {
+    brief: "A file with one JSON text a line; .gz and .zst compress",
+    defaultBatchSize: 500,
+    maxConcurrency: 1,
+    keepsPosition: false,
+    resumes: true,
+    target: ({ out }) => out,
+    open: async ({ out }) => (await import("./ndjson.ts")).ndjsonSink({ path: out }),
+  },
+  stdout: {
+    brief: "One JSON text a line on standard output",
+    defaultBatchSize: 500,
+    maxConcurrency: 1,
+    keepsPosition: false,
+    resumes: false,
+    target: () => undefined,
+    open: async () => (await import("./stdout.ts")).stdoutSink(),
+  },
+  null: {
+    brief: "Nowhere: counts and forgets",
+    defaultBatchSize: 500,
+    maxConcurrency: Infinity,
+    keepsPosition: false,
+    resumes: false,
+    target: () => undefined,
+    open: async () => (await import("./null.ts")).nullSink(),
+  },
+} satisfies Record<string, SinkEntry>;
+
+/** The name of a sink. */
+export type SinkName = keyof typeof SINKS;
+
+/** All names, in the order in which they are listed to users. */
+export const SINK_NAMES = Object.keys(SINKS) as SinkName[];

@@ -1,0 +1,76 @@
+/**
+ * What an error of SQLite means for a run.
+ *
+ * @module
+ */
+import { ConfigError, messageOf, TransientError } from "../pipeline/errors.ts";
+
+/** The kinds of failure that lead to different ends; `other` is a bug or something nobody foresaw. */
+export type SqliteFault =
+  | "busy"
+  | "no_space"
+  | "io"
+  | "readonly"
+  | "cannot_open"
+  | "corrupt"
+  | "too_large"
+  | "constraint"
+  | "other";
+
+/** Deno's `node:sqlite` gives the words of SQLite's errors but not its numbers, so the words decide. */
+const WORDS: readonly (readonly [RegExp, SqliteFault])[] = [
+  [/database (table |schema )?is locked|locking protocol/, "busy"],
+  [/database or disk is full/, "no_space"],
+  [/disk I\/O error/, "io"],
+  [/attempt to write a readonly database/, "readonly"],
+  [/unable to open database file|access permission denied|authorization denied/, "cannot_open"],
+  [/disk image is malformed|file is not a database|malformed database schema/, "corrupt"],
+  [/string or blob too big/, "too_large"],
+  [/constraint failed|cannot store \w+ value in/, "constraint"],
+];
+
+/** Which fault `error` is; `other` also for what did not come from SQLite. */
+export function faultOf(error: unknown): SqliteFault {
+  if ((error as { code?: unknown } | null)?.code !== "ERR_SQLITE_ERROR") return "other";
+  const message = messageOf(error);
+  return WORDS.find(([words]) => words.test(message))?.[1] ?? "other";
+}
+
+/** The way out of a damaged file: never a new one in its place. */
+function recoverHint(path: string): string {
+  return `Save what can be read: sqlite3 ${path} .recover`;
+}
+
+/** For a file that is damaged or no database; found before anything was written. */
+export function damaged(path: string, state: string, cause?: unknown): ConfigError {
+  return new ConfigError(`Cannot use ${path}: ${state}`, { cause, hint: recoverHint(path) });
+}
+
+/** What a failure before the first write becomes: the user has to act (`ConfigError`), unless it is a bug of ours. */
+export function openingError(path: string, error: unknown): unknown {
+  if (error instanceof ConfigError || error instanceof TransientError) return error;
+  if (faultOf(error) === "corrupt") return damaged(path, messageOf(error), error);
+  const fromSystem = typeof (error as { code?: unknown } | null)?.code === "string"; // ERR_SQLITE_ERROR, EACCES, ...
+  return fromSystem ? new ConfigError(`Cannot open ${path}: ${messageOf(error)}`, { cause: error }) : error;
+}
+
+/**
+ * What a failure in the midst of a run becomes: `TransientError` where waiting may help, `ConfigError` where the user must
+ * give access back, a plain `Error` for a damaged file, and anything else as it is.
+ */
+export function runningError(path: string, error: unknown): unknown {
+  const text = `Cannot write to ${path}: ${messageOf(error)}`;
+  switch (faultOf(error)) {
+    case "busy":
+    case "no_space":
+    case "io":
+      return new TransientError(text, { cause: error });
+    case "readonly":
+    case "cannot_open":
+      return new ConfigError(text, { cause: error });
+    case "corrupt":
+      return new Error(`${text}. ${recoverHint(path)}`, { cause: error });
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * bskyingest brings Bluesky and AT Protocol data safely into SQLite, files and pipes. This is its library; run as a program,
+ * it is the command line tool.
+ *
+ * Sources yield batches of events with the position that becomes true once they are safe; stages filter and map them; a sink
+ * makes them durable; {@link runPipeline} does the rest: retries, dead letters, back-pressure, positions, draining.
+ *
+ * @example All posts into a SQLite file, resuming where the last run ended
+ * ```ts ignore
+ * import { jetstream, runPipeline, sqliteSink } from "@org/bskyingest";
+ *
+ * await using sink = await sqliteSink({ path: "posts.db" });
+ * await runPipeline({ source: jetstream({ collections: ["app.bsky.feed.post"] }), sink, limit: 1000 });
+ * ```
+ *
+ * @example Stages are plain functions on events
+ * ```ts
+ * import { type AtEvent, filterEvents, nullSink, runPipeline, type Source } from "@org/bskyingest";
+ *
+ * const origin = { source: "example", wire: "v1", host: "localhost" } as const;
+ * const events: AtEvent[] = ["did:plc:a", "did:plc:b"].map((did, i) => ({
+ *   kind: "account", did, time_us: 1_700_000_000_000_000 + i, origin, account: { active: i === 0, did },
+ * }));
+ * const source: Source<AtEvent> = {
+ *   key: "example",
+ *   open: () => ReadableStream.from([{ items: events, cursor: "2" }]),
+ * };
+ * await using sink = nullSink();
+ * const { counters } = await runPipeline({
+ *   source,
+ *   through: (batches) => batches.pipeThrough(filterEvents((e) => e.kind === "account" && e.account.active)),
+ *   sink,
+ * });
+ * if (counters.written !== 1 || counters.filtered !== 1) throw new Error("one of two");
+ * ```
+ *
+ * @module
+ */
+export * from "./lib/atproto/event.ts";
+export * from "./lib/pipeline/batch.ts";
+export * from "./lib/pipeline/counters.ts";
+export type { DeadLetter, Letter } from "./lib/pipeline/deliver.ts";
+export * from "./lib/pipeline/errors.ts";
+export { type PipelineOptions, type PipelineResult, runPipeline } from "./lib/pipeline/pipeline.ts";
+export { type Backoff, fullJitter } from "./lib/pipeline/retry.ts";
+export type * from "./lib/pipeline/sink.ts";
+export type * from "./lib/pipeline/source.ts";
+export { filterEvents, mapEvents, regroup, type RegroupOptions, type Stage } from "./lib/pipeline/stages.ts";
+export { jetstream, type JetstreamSource } from "./lib/sources/jetstream/jetstream.ts";
+export type { JetstreamOptions } from "./lib/sources/jetstream/options.ts";
+export { VERSION } from "./lib/version.ts";
+
+if (import.meta.main) await (await import("./cli/main.ts")).main(Deno.args);

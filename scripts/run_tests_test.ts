@@ -1,0 +1,77 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { countCases, summaryLine } from "./run_tests.ts";
+import { ROOT } from "../tests/support/paths.ts";
+
+const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="deno test" tests="5" failures="1" errors="0" time="0.113">
+    <testsuite name="./a_test.ts" tests="5" disabled="2" errors="0" failures="1">
+        <testcase name="passes" classname="./a_test.ts" time="0.001" line="1" col="6">
+        </testcase>
+        <testcase name="passes &gt; a step" classname="./a_test.ts" time="0.001" line="1" col="6"/>
+        <testcase name="fails" classname="./a_test.ts" time="0.001" line="2" col="6">
+            <failure message="Uncaught Error: &lt;skipped/&gt;">Error: x
+&lt;testcase&gt;</failure>
+        </testcase>
+        <testcase name="ignored" classname="./a_test.ts" time="0.000" line="3" col="11">
+            <skipped/>
+        </testcase>
+        <testcase name="filtered out" classname="./a_test.ts" line="4" col="6">
+            <skipped/>
+        </testcase>
+    </testsuite>
+</testsuites>`;
+
+Deno.test("cases of a report are counted, without those that were filtered out", () => {
+  deepEqual(countCases(REPORT), { passed: 2, failed: 1, skipped: 1 });
+  deepEqual(countCases(""), { passed: 0, failed: 0, skipped: 0 });
+});
+
+Deno.test("the last line names what was skipped only if something was", () => {
+  equal(summaryLine({ passed: 3, failed: 0, skipped: 0 }, true), "3 passed, 0 failed");
+  equal(summaryLine({ passed: 3, failed: 2, skipped: 1 }, false), "3 passed, 2 failed, 1 skipped");
+});
+
+Deno.test("a run that failed without a failed case counts one failure", () => {
+  equal(summaryLine({ passed: 3, failed: 0, skipped: 0 }, false), "3 passed, 1 failed");
+});
+
+/** Runs the script on one test module, in a folder of its own. */
+async function runOn(source: string, ...args: string[]): Promise<{ code: number; lines: string[] }> {
+  const folder = await Deno.makeTempDir({ prefix: "bskyingest-test-" });
+  try {
+    await Deno.writeTextFile(`${folder}/deno.json`, "{}");
+    await Deno.writeTextFile(`${folder}/a_test.ts`, source);
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-config", `${ROOT}/scripts/run_tests.ts`, ...args],
+      cwd: folder,
+      stderr: "null",
+    }).output();
+    return { code, lines: new TextDecoder().decode(stdout).trimEnd().split("\n") };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("scripts/run_tests.ts passes arguments on, and its last line and exit status tell the outcome", async (t) => {
+  const source = `
+    Deno.test("good", () => {});
+    Deno.test("bad", () => { throw new Error("no"); });
+    Deno.test.ignore("later", () => {});`;
+  await t.step("a failed test", async () => {
+    const { code, lines } = await runOn(source);
+    deepEqual([code, lines.at(-1)], [1, "1 passed, 1 failed, 1 skipped"]);
+  });
+  await t.step("a filter", async () => {
+    const { code, lines } = await runOn(source, "--filter", "good");
+    deepEqual([code, lines.at(-1)], [0, "1 passed, 0 failed"]);
+  });
+  await t.step("a module that does not type-check", async () => {
+    const { code, lines } = await runOn("const x: string = 1; console.log(x);");
+    deepEqual([code, lines.at(-1)], [1, "0 passed, 1 failed"]);
+  });
+  await t.step("a module that throws while it loads", async () => {
+    const { code, lines } = await runOn('throw new Error("at once");');
+    equal(code, 1);
+    match(lines.at(-1) ?? "", /^0 passed, 1 failed$/);
+  });
+});
