@@ -131,10 +131,8 @@ function wholeText(entry: Readonly<Record<string, unknown>>): string {
 /** What came from outside must not steer the terminal. */
 function printable(shown: string): string {
   // deno-lint-ignore no-control-regex
-  return shown.replaceAll(
-    /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+  return shown.replaceAll(controls, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function hexDump(bytes: Uint8Array): string {

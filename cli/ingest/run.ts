@@ -185,10 +185,11 @@ async function openSink(
 }
 
 /** For a dry run: a position that is there is read, nothing is made. */
-async function openDry({ stateFormat }: Ingest, { sink, position, key }: Target): Promise<Sink<AnyEvent>> {
+async function openDry({ stateFormat }: Ingest, { sink, position, key: stateKey }: Target): Promise<Sink<AnyEvent>> {
   if (position === undefined) return drySink(sink, () => Promise.resolve(undefined));
   if ("file" in position) {
-    return drySink(sink, (key) => fileCheckpoints(position.file, { format: stateFormat }).load(key));
+    const store = fileCheckpoints(position.file, { format: stateFormat, key: stateKey });
+    return drySink(sink, (key) => store.load(key));
   }
   const { readSqlitePosition } = await import("../../lib/sinks/sqlite.ts");
   return drySink(sink, (key) => Promise.resolve(readSqlitePosition(position.db, key)));

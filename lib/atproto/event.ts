@@ -8,18 +8,23 @@ import { createHash } from "node:crypto";
 
 /** Where an event came from; one frozen object a connection. */
 export interface Origin {
+  /** Which command's source read it: `jetstream`, `firehose`, ... */
   readonly source: string;
+  /** What it looked like there. */
   readonly wire: "v1" | "v2" | "relay" | "row" | "repo";
+  /** The server, or the file. */
   readonly host: string;
 }
 
 /** What every event has. */
 export interface EventBase {
+  /** Whose repo or account it is about. */
   readonly did: string;
   /** Microseconds since 1970, UTC: when the upstream witnessed it. */
   readonly time_us: number;
   /** The upstream's own position number, only comparable within `origin.host`. */
   readonly seq?: number;
+  /** Where it came from. */
   readonly origin: Origin;
   /** The JSON text exactly as received; only set where the wire is v1-shaped already. */
   readonly raw?: string;
@@ -29,8 +34,11 @@ export interface EventBase {
 export interface Commit {
   /** The repo's revision: a TID. Not an event id, as one commit may carry several operations. */
   readonly rev?: string;
+  /** What happened to the record. */
   readonly operation: "create" | "update" | "delete";
+  /** The NSID of the record's type. */
   readonly collection: string;
+  /** The record's key within its collection. */
   readonly rkey: string;
   /** Not validated against its lexicon; absent on delete. */
   readonly record?: Record<string, unknown>;
@@ -40,50 +48,70 @@ export interface Commit {
 
 /** A handle or DID document may have changed. */
 export interface Identity {
+  /** Whose handle or document it is. */
   readonly did: string;
+  /** The handle, where the relay knew it. */
   readonly handle?: string;
   /** The relay's number, whatever host the event came by. */
   readonly seq?: number;
+  /** When the relay saw it, RFC 3339. */
   readonly time?: string;
 }
 
 /** An account was (de)activated, taken down, deleted. */
 export interface Account {
+  /** Whether the account's content may be shown. */
   readonly active: boolean;
+  /** Whose account it is. */
   readonly did: string;
+  /** The relay's number, whatever host the event came by. */
   readonly seq?: number;
   /** An open set: `deactivated`, `takendown`, `suspended`, `deleted`, ... */
   readonly status?: string;
+  /** When the relay saw it, RFC 3339. */
   readonly time?: string;
 }
 
 /** A repo's state was declared anew, without its operations. */
 export interface Sync {
+  /** Whose repo it is. */
   readonly did: string;
+  /** The revision that the repo has now. */
   readonly rev: string;
+  /** The relay's number, whatever host the event came by. */
   readonly seq?: number;
+  /** When the relay saw it, RFC 3339. */
   readonly time?: string;
+  /** A CAR with the commit block, base64. */
   readonly blocks?: { readonly $bytes: string };
 }
 
 /** See {@link Commit}. */
 export interface CommitEvent extends EventBase {
+  /** The kind. */
   readonly kind: "commit";
+  /** What happened. */
   readonly commit: Commit;
 }
 /** See {@link Identity}. */
 export interface IdentityEvent extends EventBase {
+  /** The kind. */
   readonly kind: "identity";
+  /** What changed. */
   readonly identity: Identity;
 }
 /** See {@link Account}. */
 export interface AccountEvent extends EventBase {
+  /** The kind. */
   readonly kind: "account";
+  /** What changed. */
   readonly account: Account;
 }
 /** See {@link Sync}; on Jetstream only the v2 wire has it. */
 export interface SyncEvent extends EventBase {
+  /** The kind. */
   readonly kind: "sync";
+  /** What was declared. */
   readonly sync: Sync;
 }
 /** An event of the network. */
@@ -95,11 +123,15 @@ export const KINDS: readonly Kind[] = ["commit", "identity", "account", "sync"];
 
 /** A label that a labeler set or, with `neg`, took back (com.atproto.label.defs#label). */
 export interface LabelEvent {
+  /** The kind. */
   readonly kind: "label";
   /** `cts`, in microseconds since 1970. */
   readonly time_us: number;
+  /** The labeler's position number. */
   readonly seq?: number;
+  /** Where it came from. */
   readonly origin: Origin;
+  /** The label as the labeler sent it. */
   readonly label: {
     readonly ver?: number;
     readonly src: string;
@@ -115,11 +147,15 @@ export interface LabelEvent {
 
 /** A repo that a relay or PDS hosts (com.atproto.sync.listRepos). */
 export interface RepoEvent {
+  /** The kind. */
   readonly kind: "repo";
+  /** Whose repo it is. */
   readonly did: string;
   /** When it was listed, in microseconds since 1970. */
   readonly time_us: number;
+  /** Where it was listed. */
   readonly origin: Origin;
+  /** The repo as it was listed. */
   readonly repo: {
     readonly did: string;
     readonly head?: string;

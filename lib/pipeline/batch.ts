@@ -10,6 +10,7 @@ export type Cursor = string;
 
 /** Something that can never reach the sink, and why. */
 export interface Poison {
+  /** Why. */
   readonly error: PoisonError;
   /** The event, where it could be decoded. */
   readonly item?: unknown;
@@ -21,13 +22,17 @@ export interface Poison {
 
 /** A hole in the upstream's stream: something that was asked for and did not come. */
 export interface Gap {
+  /** Which source met it: `jetstream`, ... */
   readonly source: string;
+  /** Where. */
   readonly host: string;
   /** What `from` and `to` count: microseconds since 1970, sequence numbers, pages, files. */
   readonly unit: "us" | "seq" | "page" | "file";
+  /** Where the hole begins. */
   readonly from: number | undefined;
   /** Inclusive; undefined while the end is unknown. */
   readonly to: number | undefined;
+  /** A short code: `clamped`, `outdated_cursor`, ... */
   readonly reason: string;
   /** A DID, a file name, the server's words. */
   readonly detail?: string;
@@ -37,6 +42,7 @@ export interface Gap {
 
 /** Events in order, and the position to resume from once all of them (and all before) are safe. */
 export interface Batch<T> {
+  /** The events. */
   readonly items: readonly T[];
   /** `undefined`: no position can be named here, a later batch's position covers these items too. */
   readonly cursor: Cursor | undefined;

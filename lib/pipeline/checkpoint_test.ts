@@ -81,7 +81,7 @@ Deno.test("a failed save is tried again, with a warning and the newest position"
   await using logged = await captureLog();
   let left = 3;
   const { store, told, failures, checkpointer } = open(0, () => {
-    if (left-- > 0) throw new Error("disk full");
+    if (left-- > 0) throw new Error("Disk full");
   });
   checkpointer.advance("k", "1", false);
   await until(() => left < 3);
@@ -96,7 +96,7 @@ Deno.test("five failures in a row are fatal, four are not", async () => {
   let count = 0;
   const good = new Set([5]); // four failures, one success, then failures for ever
   const { store, failures, checkpointer } = open(0, () => {
-    if (!good.has(++count)) throw new Error("disk full");
+    if (!good.has(++count)) throw new Error("Disk full");
   });
   checkpointer.advance("k", "1", false);
   await until(() => store.saves.length === 1);
@@ -107,12 +107,12 @@ Deno.test("five failures in a row are fatal, four are not", async () => {
   equal((failures[0] as Error).message, "Cannot go on: positions cannot be saved");
   await turns();
   equal(count, 10, "after that nothing is tried until the end");
-  await rejects(checkpointer.close(), /disk full/);
+  await rejects(checkpointer.close(), /Disk full/);
 });
 
 Deno.test("close throws when the last save fails", async () => {
-  const { checkpointer, told } = open(NEVER_MS, () => Promise.reject(new Error("disk full")));
+  const { checkpointer, told } = open(NEVER_MS, () => Promise.reject(new Error("Disk full")));
   checkpointer.advance("k", "1", false);
-  await rejects(checkpointer.close(), /disk full/);
+  await rejects(checkpointer.close(), /Disk full/);
   deepEqual(told, []);
 });

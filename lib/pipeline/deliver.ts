@@ -16,6 +16,7 @@ const WARN_EVERY_MS = 60_000;
 
 /** Something dead, and the stage where it died: `source`, `filter`, or the sink's name. */
 export interface Letter extends Poison {
+  /** Where it died. */
   readonly stage: string;
 }
 

@@ -69,10 +69,10 @@ Deno.test("deliver: any other failure is not tried again", async () => {
 Deno.test("deliver: an abort ends the wait for the next attempt", async () => {
   const controller = new AbortController();
   const down = () => {
-    controller.abort(new Error("killed"));
+    controller.abort(new Error("Killed"));
     throw new TransientError("Cannot connect: reset");
   };
-  await rejects(run("a", down, { deliver: { backoff: () => 600_000, signal: controller.signal } }), /killed/);
+  await rejects(run("a", down, { deliver: { backoff: () => 600_000, signal: controller.signal } }), /Killed/);
 });
 
 Deno.test("deliver: what is refused for good goes to the dead letter under the sink's name, the rest is written", async () => {
@@ -173,7 +173,7 @@ Deno.test("deliver: what was dead before goes to the dead letter before anything
 Deno.test("deliver: a dead letter that cannot be written ends it before the batch is", async () => {
   const sink = memorySink<string>();
   const poison = [{ raw: "{", error: new PoisonError("not_json", "Cannot read it") }];
-  const full = () => Promise.reject(new Error("disk full"));
+  const full = () => Promise.reject(new Error("Disk full"));
   await rejects(
     deliver({ items: ["a"], cursor: "1", key: "k", poison }, {
       sink,
@@ -182,10 +182,10 @@ Deno.test("deliver: a dead letter that cannot be written ends it before the batc
       signal: new AbortController().signal,
       onRetry: () => {},
     }),
-    /disk full/,
+    /Disk full/,
   );
   equal(sink.writes.length, 0);
-  await rejects(run("ab", once(poisonAt(0)), { deliver: { deadLetter: full } }), /disk full/);
+  await rejects(run("ab", once(poisonAt(0)), { deliver: { deadLetter: full } }), /Disk full/);
 });
 
 Deno.test("deliver: whatever is refused how often, each item ends in the sink or the dead letter, keys in order", async () => {

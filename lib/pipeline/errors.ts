@@ -6,12 +6,14 @@
 
 /** The user must change something: an option, a file, a credential. One line and a hint, no stack; exit status 2. */
 export class ConfigError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "ConfigError";
   /** Every fault found, the first one is also the message. */
   readonly faults: readonly string[];
   /** What the user can do about it, if that is not clear from the message. */
   readonly hint: string | undefined;
 
+  /** Makes one from one fault, or from all that were found. */
   constructor(
     message: string | readonly [string, ...string[]],
     options: ErrorOptions & { readonly hint?: string } = {},
@@ -25,10 +27,12 @@ export class ConfigError extends Error {
 
 /** May succeed when tried again (429, 5xx, reset, timeout, a full disk). */
 export class TransientError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "TransientError";
   /** The least time to wait before the next attempt, in milliseconds, as a server asked for. */
   readonly retryAfterMs: number | undefined;
 
+  /** Makes one; `retryAfterMs` is what the server asked for. */
   constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {}) {
     super(message, options);
     this.retryAfterMs = options.retryAfterMs;
@@ -37,10 +41,12 @@ export class TransientError extends Error {
 
 /** This one item can never succeed: it goes to the dead letter, and the run goes on. */
 export class PoisonError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "PoisonError";
   /** A short code for grouping, such as `not_json` or `status_400`. */
   readonly reason: string;
 
+  /** Makes one from its code and its sentence. */
   constructor(reason: string, message: string, options: ErrorOptions = {}) {
     super(message, options);
     this.reason = reason;
@@ -49,21 +55,25 @@ export class PoisonError extends Error {
 
 /** Another process holds the lock on the same state; exit status 75. */
 export class LockHeldError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "LockHeldError";
 }
 
 /** The upstream skipped events and the user asked to stop then (`--on-gap fail`). */
 export class GapError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "GapError";
 }
 
 /** More items were refused than `maxDeadRatio` allows. */
 export class DeadRatioError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "DeadRatioError";
 }
 
 /** Whoever read our output has closed it (`| head -1`): stop cleanly, the position stays before what was not taken. */
 export class OutputClosedError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "OutputClosedError";
 }
 

@@ -10,7 +10,7 @@ Deno.test("ConfigError: the first of several faults is the message", () => {
 });
 
 Deno.test("errors keep their cause and what decides about them", () => {
-  const cause = new Error("reset");
+  const cause = new Error("Connection reset");
   const transient = new TransientError("Cannot connect: reset", { cause, retryAfterMs: 5000 });
   deepEqual([transient.cause, transient.retryAfterMs, transient.name], [cause, 5000, "TransientError"]);
   const poison = new PoisonError("status_400", "Cannot take it", { cause });

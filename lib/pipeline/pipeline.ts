@@ -20,9 +20,11 @@ const log = getLogger(["bskyingest", "pipeline"]);
 
 /** What {@link runPipeline} runs. */
 export interface PipelineOptions<I, O> {
+  /** Where events come from. */
   readonly source: Source<I>;
   /** Stages between source and sink. Default: none. */
   readonly through?: (batches: ReadableStream<Batch<I>>) => ReadableStream<Batch<O>>;
+  /** Where they go. */
   readonly sink: Sink<O>;
   /** Where dead items go. Default: the first one ends the run with its `PoisonError`. */
   readonly deadLetter?: DeadLetter;
@@ -60,7 +62,9 @@ export interface PipelineOptions<I, O> {
 
 /** How a run ended by itself. */
 export interface PipelineResult {
+  /** `limit` was reached, the source ended, or `stop` aborted. */
   readonly endedBy: "limit" | "source" | "stop";
+  /** What was counted. */
   readonly counters: Counters;
 }
 
@@ -127,7 +131,7 @@ class Run<I, O> {
     this.signal.addEventListener("abort", () => this.#waiting?.resolve(), { once: true });
     this.store = source.checkpoints ?? sink.checkpoints ?? options.checkpoints;
     const atomic = this.store !== undefined && this.store === sink.checkpoints;
-    this.#concurrency = atomic ? 1 : options.concurrency ?? 1;
+    this.#concurrency = sink.checkpoints ? 1 : options.concurrency ?? 1;
     this.#deadRatio = new DeadRatio(options.maxDeadRatio ?? 1);
     const onSaved = (key: string, cursor: Cursor) => void this.counters.cursors.set(key, cursor);
     if (this.store && !atomic) {

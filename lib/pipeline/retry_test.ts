@@ -47,7 +47,7 @@ Deno.test("fullJitter: gives up after maxRetries, and never with 0", () => {
 });
 
 Deno.test("fullJitter: other errors wait too", () => {
-  equal(fullJitter(0, () => 0)(0, new Error("reset")), 250);
+  equal(fullJitter(0, () => 0)(0, new Error("Connection reset")), 250);
 });
 
 Deno.test("delay: takes its time", async () => {
@@ -59,7 +59,7 @@ Deno.test("delay: takes its time", async () => {
 Deno.test("delay: an abort ends it with its reason, and leaves no timer", async () => {
   const controller = new AbortController();
   const waiting = delay(60_000, controller.signal);
-  controller.abort(new Error("enough"));
-  await rejects(waiting, /enough/);
-  await rejects(delay(60_000, controller.signal), /enough/);
+  controller.abort(new Error("Enough"));
+  await rejects(waiting, /Enough/);
+  await rejects(delay(60_000, controller.signal), /Enough/);
 });

@@ -7,6 +7,7 @@ import type { Batch, Cursor } from "./batch.ts";
 
 /** A batch as a sink sees it: the runner has filled in the key and taken out what is dead. */
 export interface SinkBatch<T> extends Pick<Batch<T>, "items" | "cursor" | "gaps" | "end"> {
+  /** Under which the cursor is kept. */
   readonly key: string;
 }
 
@@ -20,6 +21,7 @@ export interface Rejection {
 
 /** What became of a batch. */
 export interface WriteResult {
+  /** What was refused, in the order of the batch. */
   readonly rejected: readonly Rejection[];
   /** Items that the sink knew already and left alone, from now on counted as duplicates. */
   readonly duplicates?: number;

@@ -34,6 +34,7 @@ export interface Source<T> {
   readonly key: string;
   /** A source that keeps its own position (a consumer group: saving acknowledges); it wins over the sink's. */
   readonly checkpoints?: CheckpointStore;
+  /** Live figures, where the source keeps them. */
   readonly stats?: SourceStats;
   /**
    * Completes a position of this source right before it is saved apart from the events, with what would cost too much in

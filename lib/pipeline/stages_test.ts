@@ -174,7 +174,7 @@ Deno.test("regroup: leaves no timer when its reader goes away or its source fail
   const failing = numbers({
     count: 9,
     onPull: () => {
-      if (++pulls > 1) throw new Error("reset");
+      if (++pulls > 1) throw new Error("Connection reset");
     },
   });
   await rejects(collect(failing.open().pipeThrough(regroup({ size: 99, ms: NEVER_MS }))), /reset/);

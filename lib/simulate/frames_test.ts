@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { closeFrame, createFrameBuffer, createFrameReader, FrameError, OPCODE } from "./frames.ts";
+import { closeFrame, createFrameBuffer, createFrameReader, type FrameError, OPCODE } from "./frames.ts";
 
 /** A client's frame: as the server's, with a mask. */
 function masked(opcode: number, payload: Uint8Array, final = true): Uint8Array {

@@ -6,8 +6,23 @@
 import { frame, OPCODE } from "./frames.ts";
 import type { Wire } from "./store.ts";
 
-/** How long one write may take before the connection is dropped, and a pong on new servers. Milliseconds. */
-const WRITE_LIMIT_MS = { v1: 5000, v2: 5000, legacy: 10_000 }, PONG_LIMIT_MS = 5000;
+/** How long a server waits; milliseconds. */
+export interface Patience {
+  readonly pingIntervalMs: number;
+  /** One write may take so long before the connection is dropped. */
+  readonly writeLimitMs: number;
+  /** And a pong; legacy servers do not mind. */
+  readonly pongLimitMs: number;
+}
+
+/** What real servers do. */
+export function patienceOf(wire: Wire, options: Partial<Patience>): Patience {
+  return {
+    pingIntervalMs: options.pingIntervalMs ?? 30_000,
+    writeLimitMs: options.writeLimitMs ?? (wire === "legacy" ? 10_000 : 5000),
+    pongLimitMs: options.pongLimitMs ?? (wire === "legacy" ? Infinity : 5000),
+  };
+}
 
 /** The way to the client. Writes follow each other; who awaits them has back-pressure. */
 export interface Link {
@@ -46,21 +61,19 @@ export function createLink(conn: Deno.Conn, gone: AbortController, silent: boole
   };
 }
 
-/** Pings; and cuts a client that does not take what is written, or (new servers) does not answer a ping. */
-export function heartbeat(link: Link, intervalMs: number, wire: Wire, gone: AbortController): () => void {
+/** Pings; and cuts a client that does not take what is written, or does not answer a ping. */
+export function heartbeat(link: Link, patience: Patience, gone: AbortController): () => void {
+  const { pingIntervalMs, writeLimitMs, pongLimitMs } = patience;
   let pinged = performance.now(), answered = true;
   const timer = setInterval(() => {
     const now = performance.now();
-    if (link.writingSince !== undefined) {
-      if (now - link.writingSince > WRITE_LIMIT_MS[wire]) gone.abort();
-      return;
-    }
     answered ||= link.heardAt > pinged;
-    if (!answered && wire !== "legacy" && now - pinged > PONG_LIMIT_MS) return gone.abort();
-    if (now - pinged < intervalMs) return;
+    const stuck = link.writingSince !== undefined && now - link.writingSince > writeLimitMs;
+    if (stuck || !answered && now - pinged > pongLimitMs) return gone.abort();
+    if (now - pinged < pingIntervalMs) return;
     [pinged, answered] = [now, false];
     link.write(frame(OPCODE.ping)).catch(() => gone.abort());
-  }, Math.min(1000, intervalMs));
+  }, Math.min(1000, pingIntervalMs));
   return () => clearInterval(timer);
 }
 

@@ -13,7 +13,7 @@ import { type EventLine, fileEvents } from "./events.ts";
 import type { Faults } from "./faults.ts";
 import { generatedEvents, type GeneratorOptions } from "./generator.ts";
 import { type Answer, encodeAnswer, encodeUpgrade, readRequest, type Request } from "./http.ts";
-import { closeQuietly } from "./link.ts";
+import { closeQuietly, type Patience } from "./link.ts";
 import { type Session, type SessionContext, type SimulateCounters, startSession } from "./session.ts";
 import type { Wire } from "./store.ts";
 import {
@@ -36,7 +36,7 @@ export interface Handshake {
 }
 
 /** Options of {@link startSimulate}. */
-export interface SimulateOptions extends GeneratorOptions, Faults {
+export interface SimulateOptions extends GeneratorOptions, Faults, Partial<Patience> {
   /** Address to listen on. Default 127.0.0.1. */
   readonly hostname?: string;
   /** 0, the default: any free one. */
@@ -50,8 +50,6 @@ export interface SimulateOptions extends GeneratorOptions, Faults {
   readonly onRequest?: (handshake: Handshake) => Partial<Faults> | void;
   /** For load tests: encode so many events before the first client comes, so that sending them costs next to nothing. */
   readonly encodeAhead?: { readonly wire: Wire; readonly events: number };
-  /** Default 30,000, as real servers do it. */
-  readonly pingIntervalMs?: number;
 }
 
 /** A running server. */
@@ -82,14 +80,19 @@ export function startSimulate(options: SimulateOptions = {}): Promise<SimulateSe
 }
 
 function start(options: SimulateOptions): SimulateServer {
-  const { hostname = "127.0.0.1", kind = "new", events, count = 0, oldest = 0, pingIntervalMs = 30_000 } = options;
+  const { hostname = "127.0.0.1", kind = "new", events, count = 0, oldest = 0 } = options;
   const store = events === undefined ? generatedEvents(options) : fileEvents(events, count);
   const counters: SimulateCounters = { requests: 0, refused: 0, connections: 0, open: 0, events: 0, bytes: 0 };
   const listener = listen(hostname, options.port ?? 0);
   const { port } = listener.addr as Deno.NetAddr;
   const clients = createClients();
   const ahead = options.encodeAhead && encodeAhead(store, options.encodeAhead.wire, options.encodeAhead.events);
-  const handle = createHandler(options, { kind, store, oldest }, { store, ahead, counters, pingIntervalMs }, clients);
+  const handle = createHandler(
+    options,
+    { kind, store, oldest },
+    { store, ahead, counters, patience: options },
+    clients,
+  );
   const closed = (async () => {
     for await (const conn of listener) clients.run(conn, handle);
     await clients.idle();

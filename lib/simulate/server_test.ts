@@ -54,8 +54,8 @@ Deno.test("A5: microseconds on each wire; later than everything is live", async 
   assert.ok(!("cursor" in await first(0)));
   await using live = await startSimulate({ closeAfter: 10 });
   const sent = (await receive(live.jetstream, 10)).map((text) => JSON.parse(text));
-  assert.deepEqual(cursorsOf(await receive(`${live.jetstream}?cursor=${sent[4].time_us}`, 1)), [5]);
   assert.deepEqual(cursorsOf(await receive(`${live.jetstream}?cursor=9000000000000000`, 1)), [11]);
+  assert.deepEqual(cursorsOf(await receive(`${live.jetstream}?cursor=${sent[4].time_us}`, 1)), [5]);
 });
 
 Deno.test("--oldest: v1 clamps, v2 refuses a sequence number and announces a clamped time", async () => {
@@ -153,12 +153,15 @@ Deno.test("J6, A2, A4: the limits of each server, with duplicates", async () => 
   assert.equal(await accepted(`${server.jetstreamV2}?${didsOf("dids", 10_000)}`), "ok");
   assert.match(
     await accepted(`${server.jetstreamV2}?${didsOf("dids", 10_001)}`),
-    /^400 .*too many dids values: 10001 > 10000/,
+    /^400 .*too many dids values: 10001 /,
   );
-  assert.match(await accepted(`${server.jetstreamV2}?${collectionsOf("collections", 101)}`), /^400 .*101 > 100/);
+  assert.match(
+    await accepted(`${server.jetstreamV2}?${collectionsOf("collections", 101)}`),
+    /^400 .*too many collections values: 101 /,
+  );
   assert.match(
     await accepted(`${server.jetstreamV2}?${"kinds=commit&".repeat(5)}`),
-    /^400 .*too many kinds values: 5 > 4/,
+    /^400 .*too many kinds values: 5 /,
   );
   assert.match(
     await accepted(`${server.jetstreamV2}?collections=app.*`),
@@ -310,18 +313,15 @@ Deno.test("what is not HTTP, or too long, is answered and forgotten", async () =
   using _silent = await Deno.connect({ port: server.port }); // says nothing, and does not keep the server from stopping
 });
 
-Deno.test("a client that stops reading costs one buffer and is dropped in the end", async () => {
-  await using server = await startSimulate();
+Deno.test("A7: a client that stops reading is waited for, with little under way, and then dropped", async () => {
+  await using server = await startSimulate({ writeLimitMs: 300, pingIntervalMs: 100 });
   await using client = await connect(server.jetstream);
   await client.atLeast(1);
   client.socket.pause();
-  let before = -1;
-  while (server.counters.bytes !== before) {
-    before = server.counters.bytes;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  assert.ok(before < 64 * 1024 * 1024, `${before} bytes under way`);
-  assert.equal(server.counters.open, 1);
+  while (server.counters.open > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(server.counters.bytes < 64 * 1024 * 1024, `${server.counters.bytes} bytes under way`);
+  client.socket.resume();
+  assert.equal((await client.ended).code, 1006);
 });
 
 Deno.test("an address that is taken is a ConfigError", async () => {

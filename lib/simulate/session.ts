@@ -11,7 +11,7 @@ import type { EncodedAhead } from "./ahead.ts";
 import { errorFrameText, type Faults } from "./faults.ts";
 import { createFeed, createPace } from "./feed.ts";
 import { type Filter, FilterError, v1Filter } from "./filter.ts";
-import { createLink, heartbeat, type Link } from "./link.ts";
+import { createLink, heartbeat, type Link, type Patience, patienceOf } from "./link.ts";
 import {
   type ClientMessage,
   closeFrame,
@@ -46,7 +46,7 @@ export interface SessionContext {
   readonly ahead: EncodedAhead | undefined;
   readonly faults: Faults;
   readonly counters: SimulateCounters;
-  readonly pingIntervalMs: number;
+  readonly patience: Partial<Patience>;
 }
 
 /** A running session. */
@@ -120,7 +120,7 @@ export function startSession(
   const closed = (async () => {
     counters.connections++;
     counters.open++;
-    const stopHeartbeat = heartbeat(link, context.pingIntervalMs, wire, gone);
+    const stopHeartbeat = heartbeat(link, patienceOf(wire, context.patience), gone);
     const failed = (error: unknown) => {
       if (!gone.signal.aborted) log.debug("connection lost: {why}", { why: messageOf(error) });
       gone.abort();
@@ -171,7 +171,7 @@ interface Sender {
   readonly signal: AbortSignal;
   filter(): Filter;
   stopped(): boolean;
-  end(code: number): Promise<void>;
+  end(code: number, reason?: string): Promise<void>;
 }
 
 /** Sends events until a fault says otherwise, the store's end is reached, or the connection ends. */
@@ -204,7 +204,7 @@ async function sendEvents(subscription: Subscription, context: SessionContext, s
     await sender.link.write(buffer.take());
     await sender.end(1006);
   }
-  if (closeAfter === feed.sent) await sender.end(faults.closeCode ?? 1006);
+  if (closeAfter === feed.sent) await sender.end(faults.closeCode ?? 1006, faults.closeReason);
 }
 
 /** A socket that takes everything at once never gives others their turn by itself. */

@@ -126,7 +126,7 @@ function checkCompression({ headers }: Request, query: URLSearchParams, wire: Wi
   if (zstd) {
     throw refuse(
       "InvalidRequest",
-      "compress=true / Socket-Encoding: zstd is the /subscribe (v1) opt-in; this endpoint uses zstdDictionary=<cid> with the dictionary from getZstdDictionary",
+      "compress=true / Socket-Encoding: zstd is the /subscribe (v1) opt-in; this endpoint uses zstdDictionary=<id> with the dictionary from getZstdDictionary",
     );
   }
   const id = query.get("zstdDictionary") ?? "";

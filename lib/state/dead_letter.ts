@@ -24,11 +24,13 @@ const NEWLINE = 0x0a;
 
 /** How {@link openDeadLetter} writes. */
 export interface DeadLetterOptions {
+  /** The file. */
   readonly path: string;
   /** From this size on nothing is appended, in bytes: at most one entry goes beyond it. */
   readonly maxBytes: number;
   /** Named in every entry, as is the state key. */
   readonly command: string;
+  /** The state key of the run. */
   readonly key: string;
   /** The time between two looks for space in a full file. @default {1000} */
   readonly pollMs?: number;
@@ -36,6 +38,7 @@ export interface DeadLetterOptions {
 
 /** A dead letter that can be written. Holds nothing open. */
 export interface DeadLetterFile {
+  /** The file. */
   readonly path: string;
   /** Whether {@link append} is waiting for space: reading has come to a stop. */
   readonly full: boolean;

@@ -13,7 +13,7 @@ Deno.test("T15: what the user must mend is a ConfigError, what may pass is a Tra
   assert.ok(full instanceof TransientError);
   assert.equal(full.message, "Cannot write /a: no space left on the device");
   assert.ok(fileError("write", "/a", osError("EIO")) instanceof TransientError);
-  const bug = new TypeError("x is not a function");
+  const bug = new TypeError("A bug");
   assert.equal(fileError("write", "/a", bug), bug);
   const folder = await Deno.open("/", { read: true, write: true }).catch((e) => fileError("open", "/", e));
   assert.equal((folder as Error).message, "Cannot open /: it is a folder");

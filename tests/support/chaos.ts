@@ -130,7 +130,7 @@ export type Answer<T> = (
   signal: AbortSignal,
 ) => WriteResult | void | Promise<WriteResult | void>;
 
-/** A sink that takes everything unless `answer` says otherwise; items that are not rejected are stored after the answer. */
+/** A sink that takes everything unless `answer` says otherwise; what is not rejected is stored after the answer, and with `checkpoints` the position. */
 export function memorySink<T>(answer: Answer<T> = () => {}, extra: Partial<Sink<T>> = {}): MemorySink<T> {
   const writes: SinkBatch<T>[] = [], items: T[] = [];
   return {
@@ -141,8 +141,9 @@ export function memorySink<T>(answer: Answer<T> = () => {}, extra: Partial<Sink<
       const nth = writes.push(batch) - 1;
       const result = await answer(batch, nth, signal) ?? { rejected: [] };
       const refused = new Set(result.rejected.map((r) => r.index));
-      const nothing = extra.checkpoints !== undefined && refused.size > 0;
-      if (!nothing) items.push(...batch.items.filter((_, i) => !refused.has(i)));
+      if (extra.checkpoints && refused.size > 0) return result;
+      items.push(...batch.items.filter((_, i) => !refused.has(i)));
+      if (batch.cursor !== undefined) await extra.checkpoints?.save(batch.key, batch.cursor, batch.end);
       return result;
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),

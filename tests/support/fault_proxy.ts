@@ -44,6 +44,8 @@ interface Link {
   readonly client: Socket;
   readonly server: Socket;
   readonly over: AbortController;
+  /** Settles when `over` is aborted. */
+  readonly aborted: Promise<unknown>;
 }
 
 /** What all connections of a proxy obey. */
@@ -65,7 +67,8 @@ export async function faultProxy({ port: target, hostname = "127.0.0.1" }: Fault
   const onClient = (client: Socket): void => {
     accepted++;
     const server = connect({ port: target, host: hostname, allowHalfOpen: true });
-    const link = { client, server, over: new AbortController() };
+    const over = new AbortController();
+    const link = { client, server, over, aborted: once(over.signal, "abort") };
     links.set(link, run(link, faults).finally(() => links.delete(link)));
   };
   let listener = await listen(0, onClient);
@@ -144,9 +147,47 @@ async function run(link: Link, faults: Faults): Promise<void> {
     return new Promise<void>((resolve) => socket.once("close", () => resolve()));
   });
   try {
-    await Promise.all([up(link, faults), down(link, faults)]);
+    await Promise.all([pump(link, faults, "up"), pump(link, faults, "down")]);
+  } catch {
+    // One side has gone, or `finish` was called: either way this connection is over.
   } finally {
     finish(link);
     await Promise.all(closed);
   }
+}
+
+/** Passes what one side sends to the other side; throws when the connection is over. */
+async function pump(link: Link, faults: Faults, direction: "up" | "down"): Promise<void> {
+  const [from, to] = direction === "up" ? [link.client, link.server] : [link.server, link.client];
+  let passed = 0;
+  for await (const chunk of from as AsyncIterable<Uint8Array>) {
+    let rest = chunk;
+    while (rest.length > 0) {
+      await passable(link, faults);
+      const piece = direction === "up" ? rest : rest.subarray(0, allowance(faults, passed));
+      rest = rest.subarray(piece.length);
+      passed += piece.length;
+      await write(link, to, piece);
+      if (direction === "up") continue;
+      if (passed >= faults.cutAfter) return finish(link);
+      if (faults.bytesPerSecond < Infinity) await delay(1000 / TICKS, undefined, { signal: link.over.signal });
+    }
+  }
+  await passable(link, faults);
+  to.end();
+}
+
+/** How many bytes may go to the client at once, after those that have gone already. */
+function allowance({ cutAfter, bytesPerSecond }: Faults, passed: number): number {
+  return Math.max(0, Math.min(cutAfter - passed, Math.ceil(bytesPerSecond / TICKS)));
+}
+
+/** Waits while the proxy is stalled. */
+async function passable({ over, aborted }: Link, { gate }: Faults): Promise<void> {
+  await Promise.race([gate.promise, aborted]);
+  over.signal.throwIfAborted();
+}
+
+async function write({ over }: Link, to: Socket, bytes: Uint8Array): Promise<void> {
+  if (bytes.length > 0 && !to.write(bytes)) await once(to, "drain", { signal: over.signal });
 }

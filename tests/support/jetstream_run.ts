@@ -145,8 +145,13 @@ export function v1Line(i: number, { time = T0 + i * 1000, seq, collection = "app
 }
 
 /** The same event on the v2 wire, where it has the sequence number `i` unless told otherwise. */
-export function v2Frame(i: number, { time = T0 + i * 1000, seq = i, collection = "app.bsky.feed.post" }: LineOptions = {}) {
-  const text = `${new Date(Math.floor(time / 1000)).toISOString().slice(0, -1)}${String(time % 1000).padStart(3, "0")}Z`;
+export function v2Frame(
+  i: number,
+  { time = T0 + i * 1000, seq = i, collection = "app.bsky.feed.post" }: LineOptions = {},
+) {
+  const text = `${new Date(Math.floor(time / 1000)).toISOString().slice(0, -1)}${
+    String(time % 1000).padStart(3, "0")
+  }Z`;
   const $type = "network.bsky.jetstream.subscribeEvents#commit";
   return JSON.stringify({ $type: "message", payload: { $type, ...commitOf(i, collection), seq, time: text } });
 }

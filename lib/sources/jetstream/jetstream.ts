@@ -5,7 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { AtEvent, Origin } from "../../atproto/event.ts";
-import { connect, type Connection, type Outcome } from "../../net/websocket.ts";
+import type { Connection, Outcome } from "../../net/websocket.ts";
 import type { Batch } from "../../pipeline/batch.ts";
 import type { TransientError } from "../../pipeline/errors.ts";
 import { delay, fullJitter } from "../../pipeline/retry.ts";
@@ -35,6 +35,7 @@ const MOST_SILENT_MS = 600_000;
 
 /** A Jetstream. */
 export interface JetstreamSource extends Source<AtEvent> {
+  /** Live figures. */
   readonly stats: SourceStats;
   /** The hosts that may be read, in the order of fail-over. */
   readonly hosts: readonly string[];
@@ -164,6 +165,8 @@ class Session {
       cursor: resume.cursor,
       maxMessageBytes: this.#maxMessageBytes,
     };
+    // Loading `ws` takes longer than everything else of this library together: not before it is needed.
+    const { connect } = await import("../../net/websocket.ts");
     const dialled = this.#now();
     const own = new AbortController();
     this.#connection = own;

@@ -33,6 +33,7 @@ export interface JetstreamOptions {
   readonly wire?: "auto" | Wire;
   /** NSIDs and wildcards (`app.bsky.feed.*`), or `all` alone. @default {["app.bsky.feed.like"]} */
   readonly collections?: readonly string[];
+  /** Accounts; default: everybody's events. */
   readonly dids?: readonly string[];
   /** `sync` comes on the v2 wire only. @default {["commit", "identity", "account"]} */
   readonly kinds?: readonly string[];

@@ -6,7 +6,8 @@
 import type { Buffer } from "node:buffer";
 import { getLogger } from "@logtape/logtape";
 import type { AtEvent, Origin } from "../../atproto/event.ts";
-import { type Frames, textOf } from "../../net/websocket.ts";
+import { textOf } from "../../net/text.ts";
+import type { Frames } from "../../net/websocket.ts";
 import type { Batch, Poison } from "../../pipeline/batch.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import { collectionMatcher, isBusy, matcher } from "./filter.ts";
@@ -123,7 +124,7 @@ export class Reader {
     // While anything else hangs on the event (the first one, copies, a gap, the end), it is read whole.
     if (!this.#wantsCollection || this.#first || this.#isCopy || this.#track.expected) return false;
     if (this.#plan.endUs !== undefined) return false;
-    const head = COMMIT_HEAD.exec(data.latin1Slice(0, HEAD_BYTES));
+    const head = COMMIT_HEAD.exec(data.toString("latin1", 0, HEAD_BYTES));
     if (!head || this.#wantsCollection(head[3]!)) return false;
     const time_us = Number(head[1]), seq = head[2] === undefined ? undefined : Number(head[2]);
     if (!Number.isSafeInteger(time_us) || time_us === 0) return false;

@@ -1,0 +1,118 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { type Answer, memorySink, memoryStore, type Num, numbers, poisonAt } from "../../tests/support/chaos.ts";
+import { runPipeline } from "./pipeline.ts";
+import type { Sink } from "./sink.ts";
+import { filterEvents, mapEvents } from "./stages.ts";
+
+/** Runs 100 numbers, in batches of 10, to a sink, until `limit` are written. */
+async function run(
+  limit: number,
+  options: { answer?: Answer<Num>; cuttable?: boolean; atomic?: boolean; concurrency?: number; batchSize?: number } =
+    {},
+) {
+  const { answer, cuttable = true, concurrency = 1, batchSize = 7 } = options;
+  const store = memoryStore();
+  const sink = memorySink(answer, options.atomic ? { checkpoints: store } : {});
+  const result = await runPipeline<Num>({
+    source: numbers({ count: 100, sizes: [10], cuttable }),
+    sink,
+    checkpoints: store,
+    deadLetter: () => Promise.resolve(),
+    backoff: () => 0,
+    batchSize,
+    concurrency,
+    limit,
+  });
+  const { written, received, deadLettered, duplicates } = result.counters;
+  equal(received, written + deadLettered + duplicates, "nothing was taken that is not settled");
+  const stored = sink.items.map((item) => item.n);
+  return { stored, cursor: store.positions.get("numbers"), written, endedBy: result.endedBy, sink };
+}
+
+/** The numbers from 0 on that satisfy `keep`, `count` of them. */
+const first = (count: number, keep = (_: number) => true) => [...Array(100).keys()].filter(keep).slice(0, count);
+
+Deno.test("limit: exactly n are written, and the position is exactly there", async () => {
+  for (const n of [1, 6, 7, 8, 9, 10, 11, 20, 23, 99]) {
+    const { stored, cursor, written, endedBy } = await run(n);
+    deepEqual([stored, cursor, written, endedBy], [first(n), String(n - 1), n, "limit"]);
+  }
+});
+
+Deno.test("limit: it is not reached where there is less, and 0 is none", async () => {
+  for (const n of [0, 101]) {
+    const { written, cursor, endedBy } = await run(n);
+    deepEqual([written, cursor, endedBy], [100, "99", "source"]);
+  }
+});
+
+Deno.test("limit: the last event of all", async () => {
+  const { written, cursor, endedBy } = await run(100);
+  deepEqual([written, cursor, endedBy], [100, "99", "limit"]);
+});
+
+Deno.test("limit: what the sink refuses does not count", async () => {
+  const refused = (n: number) => n % 3 === 1;
+  const answer: Answer<Num> = ({ items }) => ({
+    rejected: poisonAt(...items.keys().filter((i) => refused(items[i]!.n))),
+  });
+  for (const options of [{}, { atomic: true }, { concurrency: 3, batchSize: 1 }, { batchSize: 100 }]) {
+    for (const n of [1, 2, 7, 20, 50]) {
+      const { stored, cursor, written } = await run(n, { ...options, answer });
+      const expected = first(n, (each) => !refused(each));
+      deepEqual(stored.toSorted((x, y) => x - y), expected);
+      deepEqual([cursor, written], [String(expected.at(-1)), n]);
+    }
+  }
+});
+
+Deno.test("limit: copies that the sink knows do not count", async () => {
+  const { written, cursor } = await run(10, {
+    answer: ({ items }) => ({ rejected: [], duplicates: items.length > 1 ? 1 : 0 }),
+  });
+  equal(written, 10);
+  equal(Number(cursor) > 9, true);
+});
+
+Deno.test("limit: a sink that keeps the position gets it in the last write", async () => {
+  const { sink, stored } = await run(23, { atomic: true });
+  deepEqual(stored, first(23));
+  equal(sink.writes.at(-1)!.cursor, "22");
+});
+
+Deno.test("limit: a batch that cannot be cut leaves the position before it, unless it ends there", async () => {
+  const inside = await run(13, { cuttable: false });
+  deepEqual([inside.stored, inside.cursor], [first(13), "9"]);
+  const between = await run(20, { cuttable: false });
+  deepEqual([between.stored, between.cursor], [first(20), "19"]);
+});
+
+Deno.test("limit: what is counted is what the stages made of the events", async () => {
+  const store = memoryStore();
+  const sink = memorySink<string>();
+  const { counters } = await runPipeline<Num, string>({
+    source: numbers({ count: 100, sizes: [10] }),
+    through: (batches) =>
+      batches.pipeThrough(filterEvents(({ n }) => n % 2 === 1)).pipeThrough(mapEvents(({ n }) => [`${n}`, `${n}b`])),
+    sink,
+    checkpoints: store,
+    limit: 14,
+  });
+  deepEqual([sink.items.length, sink.items.at(-1)], [14, "13b"]);
+  equal(store.positions.get("numbers"), "13");
+  equal(counters.received, counters.written + counters.filtered);
+});
+
+Deno.test("limit: an idle source does not hold back the last items", async () => {
+  const sink: Sink<Num> = memorySink();
+  const idle = Promise.withResolvers<void>();
+  let pulls = 0;
+  const { counters } = await runPipeline<Num>({
+    source: numbers({ count: 100, onPull: () => ++pulls > 2 ? idle.promise : undefined }),
+    sink,
+    batchMs: 600_000,
+    limit: 8,
+  });
+  equal(counters.written, 8);
+  idle.resolve();
+});
