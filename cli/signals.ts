@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { EXIT } from "./exit.ts";
 import { TransientError } from "../lib/pipeline/errors.ts";
 
 /** The signals that stop a run. */
@@ -17,6 +18,8 @@ export interface SignalSystem {
   removeSignalListener(signal: StopSignal, handler: () => void): void;
   /** Ends this process as the signal does where nobody listens. */
   die(signal: StopSignal): void;
+  /** Ends this process at once with a status, and says why. */
+  exit(status: number, why: string): void;
 }
 
 /** Options of {@linkcode listenForSignals}. */
@@ -40,7 +43,15 @@ const denoSystem: SignalSystem = {
   addSignalListener: (signal, handler) => Deno.addSignalListener(signal, handler),
   removeSignalListener: (signal, handler) => Deno.removeSignalListener(signal, handler),
   die: (signal) => Deno.kill(Deno.pid, signal),
+  exit(status, why) {
+    console.error(why);
+    // deno-lint-ignore bskyingest/no-exit -- a write that never returns (a pipe that nobody reads) keeps a process alive for ever
+    Deno.exit(status);
+  },
 };
+
+/** How long after `kill` the process may take to end by itself, in milliseconds. */
+const GRACE_MS = 1000;
 
 /** Listens for SIGINT, SIGTERM and SIGHUP. */
 export function listenForSignals(options: SignalsOptions): Signals {
@@ -52,7 +63,11 @@ export function listenForSignals(options: SignalsOptions): Signals {
 
   const first = (signal: StopSignal) => {
     received = signal;
-    timer = setTimeout(() => kill.abort(tooSlow(signal, shutdownTimeoutMs)), shutdownTimeoutMs);
+    timer = setTimeout(() => {
+      const error = tooSlow(signal, shutdownTimeoutMs);
+      kill.abort(error);
+      timer = setTimeout(() => system.exit(EXIT.failed, error.message), GRACE_MS);
+    }, shutdownTimeoutMs);
     stop.abort(new DOMException(`${signal} received`, "AbortError"));
   };
   const second = (signal: StopSignal) => {

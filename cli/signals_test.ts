@@ -6,12 +6,14 @@ import { listenForSignals, type SignalSystem, type StopSignal } from "./signals.
 function fakeSystem() {
   const handlers = new Map<StopSignal, () => void>();
   const died: StopSignal[] = [];
+  const exited = Promise.withResolvers<readonly [status: number, why: string]>();
   const system: SignalSystem = {
     addSignalListener: (signal, handler) => void handlers.set(signal, handler),
     removeSignalListener: (signal) => void handlers.delete(signal),
     die: (signal) => void died.push(signal),
+    exit: (status, why) => exited.resolve([status, why]),
   };
-  return { system, handlers, died };
+  return { system, handlers, died, exited: exited.promise };
 }
 
 Deno.test("L7: the first signal stops, the second ends the process by that signal", () => {
@@ -34,6 +36,16 @@ Deno.test("a drain that takes too long is ended with an error", async () => {
   await new Promise((resolve) => signals.kill.addEventListener("abort", resolve, { once: true }));
   assert(signals.kill.reason instanceof TransientError);
   assert.match(signals.kill.reason.message, /not done 0\.005 s after SIGHUP/);
+});
+
+Deno.test("a process that does not end even then is ended, with status 1 and the reason", async () => {
+  const { system, handlers, exited } = fakeSystem();
+  using signals = listenForSignals({ shutdownTimeoutMs: 5, system });
+  handlers.get("SIGTERM")!();
+  const [status, why] = await exited;
+  assert.equal(status, 1);
+  assert.match(why, /not done 0\.005 s after SIGTERM/);
+  assert(signals.kill.aborted);
 });
 
 Deno.test("disposing takes the handlers and the timer away", () => {

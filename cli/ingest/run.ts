@@ -235,7 +235,8 @@ function startTimer(controller: AbortController, ms: number) {
   return setTimeout(() => controller.abort(), Math.max(0, Math.min(ms, 2 ** 31 - 1)));
 }
 
-function progressMode({ globals, env }: CommandContext): "line" | "log" | "off" {
+/** How this run shows its progress: not at all, as a line that is redrawn, or in the log. */
+export function progressMode({ globals, env }: CommandContext): "line" | "log" | "off" {
   if (globals.quiet) return "off";
   const plain = globals.json || env("CI") || env("TERM") === "dumb" || !Deno.stderr.isTerminal();
   return plain ? "log" : "line";

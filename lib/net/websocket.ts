@@ -23,6 +23,7 @@ const CLOSE_MS = 1000;
 
 /** Messages in the order of their arrival, as they came. */
 export interface Frames {
+  /** The messages. */
   readonly data: readonly Buffer[];
   /** For each message: whether it was a binary one. */
   readonly binary: readonly boolean[];

@@ -13,10 +13,13 @@ export interface EventLine {
   readonly text: string;
   /** Which wire `text` belongs to; `legacy`: v1 without `cursor`. */
   readonly wire: Wire;
+  /** The event's own number, else its line's. */
   readonly seq: number;
   /** Microseconds since 1970. */
   readonly time_us: number;
+  /** `commit`, `identity`, `account`, `sync`, or one that is not known. */
   readonly kind: string;
+  /** Whose event it is. */
   readonly did: string;
   /** Empty unless the event is a commit. */
   readonly collection: string;

@@ -15,6 +15,7 @@ export interface Faults {
   readonly closeAfter?: number;
   /** How: 1006, the default, cuts without a close frame. */
   readonly closeCode?: number;
+  /** The reason in the close frame; 123 bytes of it are sent. */
   readonly closeReason?: string;
   /** Send nothing more after so many events, but stay. */
   readonly stallAfter?: number;

@@ -6,8 +6,9 @@
  * @module
  */
 import { createTimeTexts, mix, tid } from "./ids.ts";
-import { createRecords } from "./records.ts";
-import type { EventStore, Wants, Wire } from "./store.ts";
+import { commitMessage, type CommitParts, otherMessage } from "./messages.ts";
+import { createRecords, type Records } from "./records.ts";
+import type { EventStore, Wants } from "./store.ts";
 import { type EventTimes, fixedTimes, liveTimes } from "./times.ts";
 
 /** Options of {@link generatedEvents}. */
@@ -44,8 +45,11 @@ const DELETE_DISTANCES = [30, 300, 3000] as const;
 /** A record is written some time before its commit, and that before the event. Microseconds. */
 const CREATED_US = 400_000, RKEY_US = 350_000, REV_US = 20_000;
 
-/** What happens in event i: the index of a created collection, or one of these. */
-const DELETE = -1, UPDATE = -2, IDENTITY = -3, ACCOUNT = -4;
+/** What the relay's own sequence numbers begin with. */
+const RELAY_SEQ = 31_000_000_000;
+
+/** What happens in event i: the index of a created collection (0: a like), or one of these. */
+const LIKE = 0, DELETE = -1, UPDATE = -2, IDENTITY = -3, ACCOUNT = -4;
 
 /** The events of a simulated network. */
 export function generatedEvents(options: GeneratorOptions = {}): EventStore {
@@ -84,6 +88,23 @@ function createMix(collections: readonly string[]) {
   return { names: [...usual, ...extra], bounds };
 }
 
+/** Says what happens in event i: its slot, and the event whose record it is about (itself, unless it deletes). */
+function createPlan(seed: number, names: readonly string[], bounds: readonly number[]) {
+  const drawn = (i: number) => {
+    const bits = mix(i, seed);
+    let slot = 0;
+    while (bits >= bounds[slot]!) slot++;
+    return slot < names.length ? slot : names.length - 1 - slot;
+  };
+  return (i: number): [slot: number, about: number] => {
+    const slot = drawn(i);
+    if (slot !== DELETE) return [slot, i];
+    const created = i - DELETE_DISTANCES[i % 3]!;
+    const what = created < 1 ? DELETE : drawn(created);
+    return what < 0 ? [LIKE, i] : [what, created]; // a like where nothing was created that could be deleted
+  };
+}
+
 /** Writes event i as text of a wire. */
 function createWriter(
   rng: number,
@@ -93,95 +114,55 @@ function createWriter(
 ): EventStore["read"] {
   const records = createRecords(rng, accounts);
   const { names, bounds } = createMix(collections);
-  const seed = mix(rng, 2), accountSeed = mix(rng, 3);
+  const plan = createPlan(mix(rng, 2), names, bounds);
+  const authorSeed = mix(rng, 3), seed = mix(rng, 4);
   const eventTime = createTimeTexts(), recordTime = createTimeTexts();
 
-  const slotOf = (i: number) => {
-    const bits = mix(i, seed);
-    let slot = 0;
-    while (bits >= bounds[slot]!) slot++;
-    return slot < names.length ? slot : names.length - 1 - slot;
+  const commitOf = (i: number, about: number, slot: number, collection: string, time: number): CommitParts => {
+    const rkey = slot === UPDATE ? "self" : tid(times.timeOf(about) - RKEY_US, mix(about, seed));
+    const rev = tid(time - REV_US, mix(i, seed + 1));
+    if (about !== i) return { operation: "delete", collection, rkey, rev, record: "", cid: "" };
+    const record = recordOf(records, collection, i, recordTime.millis(time - CREATED_US));
+    return { operation: slot === UPDATE ? "update" : "create", collection, rkey, rev, record, cid: records.cid(i) };
   };
-  const authorOf = (i: number) => mix(i, accountSeed) % accounts;
-  const rkeyOf = (i: number) => tid(times.timeOf(i) - RKEY_US, mix(i, seed + 1));
-
-  const recordOf = (slot: number, i: number, time: number) => {
-    const createdAt = recordTime.millis(time - CREATED_US);
-    if (slot === 0) return records.like(i, createdAt);
-    if (slot === 1) return records.post(i, createdAt);
-    if (slot === 2) return records.repost(i, createdAt);
-    if (slot === UPDATE) return records.profile(i, createdAt);
-    return slot < USUAL.length
-      ? records.towards(names[slot]!, i, createdAt)
-      : records.thing(names[slot]!, i, createdAt);
-  };
-
-  /** The text after the collection filter; `did`'s own part is the same for all kinds. */
-  const commit = (i: number, wire: Wire, slot: number, target: number, did: string, collection: string) => {
-    const time = times.timeOf(i);
-    const deletes = target !== i;
-    const rkey = slot === UPDATE ? "self" : rkeyOf(target);
-    const rev = tid(time - REV_US, mix(i, seed + 2));
-    const operation = deletes ? "delete" : slot === UPDATE ? "update" : "create";
-    const record = deletes ? "" : `"record":${recordOf(slot, i, time)},`;
-    const cid = deletes ? "" : records.cid(i);
-    if (wire === "v2") {
-      return `{"$type":"message","payload":{"$type":"network.bsky.jetstream.subscribeEvents#commit",${
-        deletes ? "" : `"cid":"${cid}",`
-      }"collection":"${collection}","did":"${did}","operation":"${operation}",${record}"rev":"${rev}","rkey":"${rkey}","seq":${i},"time":"${
-        eventTime.rfc3339(time)
-      }"}}`;
-    }
-    const head = `{"did":"${did}","time_us":${eventTime.micros(time)},${wire === "v1" ? `"cursor":${i},` : ""}`;
-    const body =
-      `"kind":"commit","commit":{"rev":"${rev}","operation":"${operation}","collection":"${collection}","rkey":"${rkey}"`;
-    return deletes ? `${head}${body}}}` : `${head}${body},${record}"cid":"${cid}"}}`;
-  };
-
-  /** Identity and account events. */
-  const other = (i: number, wire: Wire, kind: "identity" | "account", author: number, did: string) => {
-    const time = times.timeOf(i);
-    const bits = mix(i, seed + 3);
-    const handle = kind === "identity" && bits % 4 === 0 ? `"handle":"${records.handle(author)}",` : "";
-    const active = kind === "account" ? `"active":${bits % 8 !== 0},` : "";
-    const status = kind === "account" && bits % 8 === 0
-      ? `"status":"${bits % 16 === 0 ? "deactivated" : "deleted"}",`
-      : "";
-    const inner = `{${active}"did":"${did}",${handle}"seq":${RELAY_SEQ + i},${status}"time":"${
-      recordTime.millis(time - CREATED_US)
-    }"}`;
-    if (wire === "v2") {
-      const type = `"$type":"network.bsky.jetstream.subscribeEvents#${kind}"`;
-      const [first, second] = kind === "account" ? [`"account":${inner}`, `"did":"${did}"`] : [
-        `"did":"${did}"`,
-        `"identity":${inner}`,
-      ];
-      return `{"$type":"message","payload":{${type},${first},${second},"seq":${i},"time":"${
-        eventTime.rfc3339(time)
-      }"}}`;
-    }
-    const head = `{"did":"${did}","time_us":${eventTime.micros(time)},${wire === "v1" ? `"cursor":${i},` : ""}`;
-    return `${head}"kind":"${kind}","${kind}":${inner}}`;
+  const innerOf = (i: number, slot: number, author: number, did: string, time: number) => {
+    const bits = mix(i, seed + 2), gone = slot === ACCOUNT && bits % 8 === 0;
+    const active = slot === ACCOUNT ? `"active":${!gone},` : "";
+    const handle = slot === IDENTITY && bits % 4 === 0 ? `"handle":"${records.handle(author)}",` : "";
+    const status = gone ? `"status":"${bits % 16 === 0 ? "deactivated" : "deleted"}",` : "";
+    const at = recordTime.millis(time - CREATED_US);
+    return `{${active}"did":"${did}",${handle}"seq":${RELAY_SEQ + i},${status}"time":"${at}"}`;
   };
 
   return (i, wire, wants: Wants | undefined) => {
-    let slot = slotOf(i), target = i;
-    if (slot === DELETE) {
-      const created = i - DELETE_DISTANCES[i % 3]!;
-      const what = created < 1 ? DELETE : slotOf(created);
-      if (what < 0) slot = 0; // nothing to delete there: a like
-      else [slot, target] = [what, created];
-    }
-    const author = authorOf(target);
+    const [slot, about] = plan(i);
+    const author = mix(about, authorSeed) % accounts;
     const did = records.account(author);
-    if (slot === IDENTITY || slot === ACCOUNT) {
-      const kind = slot === IDENTITY ? "identity" : "account";
-      return wants && !wants(kind, did, "") ? undefined : other(i, wire, kind, author, did);
-    }
-    const collection = slot === UPDATE ? PROFILE : names[slot]!;
-    return wants && !wants("commit", did, collection) ? undefined : commit(i, wire, slot, target, did, collection);
+    const kind = slot === IDENTITY ? "identity" : slot === ACCOUNT ? "account" : "commit";
+    const collection = kind !== "commit" ? "" : slot === UPDATE ? PROFILE : names[slot]!;
+    if (wants && !wants(kind, did, collection)) return undefined;
+    const us = times.timeOf(i);
+    const head = { wire, seq: i, did, time: wire === "v2" ? eventTime.rfc3339(us) : eventTime.micros(us) };
+    return kind === "commit"
+      ? commitMessage(head, commitOf(i, about, slot, collection, us))
+      : otherMessage(head, kind, innerOf(i, slot, author, did, us));
   };
 }
 
-/** What the relay's own sequence numbers begin with. */
-const RELAY_SEQ = 31_000_000_000;
+function recordOf(records: Records, collection: string, i: number, createdAt: string): string {
+  switch (collection) {
+    case "app.bsky.feed.like":
+      return records.like(i, createdAt);
+    case "app.bsky.feed.post":
+      return records.post(i, createdAt);
+    case "app.bsky.feed.repost":
+      return records.repost(i, createdAt);
+    case "app.bsky.graph.follow":
+    case "app.bsky.graph.block":
+      return records.towards(collection, i, createdAt);
+    case PROFILE:
+      return records.profile(i, createdAt);
+    default:
+      return records.thing(collection, i, createdAt);
+  }
+}

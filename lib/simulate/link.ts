@@ -8,6 +8,7 @@ import type { Wire } from "./store.ts";
 
 /** How long a server waits; milliseconds. */
 export interface Patience {
+  /** Between two pings. */
   readonly pingIntervalMs: number;
   /** One write may take so long before the connection is dropped. */
   readonly writeLimitMs: number;

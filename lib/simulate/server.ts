@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { getLogger } from "@logtape/logtape";
 import { ConfigError, messageOf } from "../pipeline/errors.ts";
 import { encodeAhead } from "./ahead.ts";
 import { type EventLine, fileEvents } from "./events.ts";
@@ -27,9 +28,19 @@ import {
   wireOf,
 } from "./subscription.ts";
 
+export { type EventLine, loadEventLines } from "./events.ts";
+export type { Faults } from "./faults.ts";
+export type { GeneratorOptions } from "./generator.ts";
+export type { Patience } from "./link.ts";
+export type { SimulateCounters } from "./session.ts";
+export type { Wire } from "./store.ts";
+export type { ServerKind } from "./subscription.ts";
+
 /** A handshake, as {@link SimulateOptions.onRequest} sees it. */
 export interface Handshake {
+  /** With its query. */
   readonly url: URL;
+  /** The request's. */
   readonly headers: Headers;
   /** 1 for the server's first handshake. */
   readonly n: number;
@@ -41,6 +52,7 @@ export interface SimulateOptions extends GeneratorOptions, Faults, Partial<Patie
   readonly hostname?: string;
   /** 0, the default: any free one. */
   readonly port?: number;
+  /** Default `new`. */
   readonly kind?: ServerKind;
   /** What to serve in place of generated events. */
   readonly events?: readonly EventLine[];
@@ -54,7 +66,9 @@ export interface SimulateOptions extends GeneratorOptions, Faults, Partial<Patie
 
 /** A running server. */
 export interface SimulateServer extends AsyncDisposable {
+  /** Which server it is. */
   readonly kind: ServerKind;
+  /** Where it listens. */
   readonly port: number;
   /** `http://host:port` */
   readonly url: string;
@@ -62,6 +76,7 @@ export interface SimulateServer extends AsyncDisposable {
   readonly jetstream: string;
   /** The v2 wire's URL; a legacy server answers 404 there. */
   readonly jetstreamV2: string;
+  /** Live figures. */
   readonly counters: Readonly<SimulateCounters>;
   /** Resolves when the server has stopped. */
   readonly closed: Promise<void>;
@@ -69,6 +84,8 @@ export interface SimulateServer extends AsyncDisposable {
 
 /** How long clients may take to answer the goodbye. */
 const GOODBYE_MS = 300;
+
+const log = getLogger(["bskyingest", "simulate"]);
 
 /**
  * Starts a server; disposing of it says goodbye (1001) to everybody.
@@ -147,8 +164,8 @@ function createClients(): Clients {
     sessions,
     run(conn, handle) {
       conns.add(conn);
-      // A client that goes away in the middle is no error of the server's.
-      const done = handle(conn).catch(() => {}).finally(() => {
+      const failed = (error: unknown) => log.warn("connection ended: {why}", { why: messageOf(error) });
+      const done = handle(conn).catch(failed).finally(() => {
         closeQuietly(conn);
         conns.delete(conn);
         running.delete(done);

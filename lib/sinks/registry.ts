@@ -31,23 +31,16 @@ export interface SinkEntry {
   readonly maxConcurrency: number;
   /** Whether it commits the position together with the events. */
   readonly keepsPosition: boolean;
-  /** Whether a run without that goes on where the last one ended without being asked to: by a state file. */
-  readonly resumes: boolean;
-  /** What it writes to, for the start line and for locks; `undefined`: nothing that lasts. */
-  target(settings: SinkSettings): string | undefined;
   /** Opens it; its code is loaded only now. */
   open(settings: SinkSettings): Promise<Sink<AnyEvent>>;
 }
 
-/** The sinks, by name, in the order in which they are listed to users. */
-export const SINKS = {
+const ENTRIES = {
   sqlite: {
     brief: "A SQLite file: a log of events with readable views",
     defaultBatchSize: 1000,
     maxConcurrency: 1,
     keepsPosition: true,
-    resumes: true,
-    target: ({ db }) => db,
     open: async ({ db, table, indexes, retentionMs }) =>
       (await import("./sqlite.ts")).sqliteSink({ path: db, table, indexes, retentionMs }),
   },
@@ -56,8 +49,6 @@ export const SINKS = {
     defaultBatchSize: 500,
     maxConcurrency: 1,
     keepsPosition: false,
-    resumes: true,
-    target: ({ out }) => out,
     open: async ({ out }) => (await import("./ndjson.ts")).ndjsonSink({ path: out }),
   },
   stdout: {
@@ -65,8 +56,6 @@ export const SINKS = {
     defaultBatchSize: 500,
     maxConcurrency: 1,
     keepsPosition: false,
-    resumes: false,
-    target: () => undefined,
     open: async () => (await import("./stdout.ts")).stdoutSink(),
   },
   null: {
@@ -74,14 +63,15 @@ export const SINKS = {
     defaultBatchSize: 500,
     maxConcurrency: Infinity,
     keepsPosition: false,
-    resumes: false,
-    target: () => undefined,
     open: async () => (await import("./null.ts")).nullSink(),
   },
 } satisfies Record<string, SinkEntry>;
 
 /** The name of a sink. */
-export type SinkName = keyof typeof SINKS;
+export type SinkName = keyof typeof ENTRIES;
+
+/** The sinks, by name, in the order in which they are listed to users. */
+export const SINKS: Readonly<Record<SinkName, SinkEntry>> = ENTRIES;
 
 /** All names, in the order in which they are listed to users. */
-export const SINK_NAMES = Object.keys(SINKS) as SinkName[];
+export const SINK_NAMES: readonly SinkName[] = Object.keys(ENTRIES) as SinkName[];

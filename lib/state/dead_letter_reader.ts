@@ -11,22 +11,31 @@ import { openLocked } from "./dead_letter.ts";
 import { fileError, writeAll } from "./files.ts";
 import { deadLetterFolder } from "./paths.ts";
 
-/** One entry as it was written; `stage` decides which other members there are. */
+/** One entry as it was written. */
 export interface DeadLetterEntry {
+  /** A ULID. */
   readonly id: string;
   /** RFC 3339, UTC. */
   readonly at: string;
+  /** The command that wrote it. */
   readonly command: string;
+  /** Its state key. */
   readonly key: string;
+  /** `source`, `filter`, or the sink's name. */
   readonly stage: string;
+  /** A short code for grouping. */
   readonly reason: string;
+  /** One sentence. */
   readonly error: string;
+  /** The event, or the message with its place: the rest depends on `stage`. */
   readonly [member: string]: unknown;
 }
 
 /** Which entries are meant; all conditions must hold. */
 export interface DeadLetterFilter {
+  /** Exactly this reason. */
   readonly reason?: string | undefined;
+  /** Exactly this stage. */
   readonly stage?: string | undefined;
   /** Written at this time or later, in milliseconds since 1970. */
   readonly since?: number | undefined;
@@ -46,7 +55,9 @@ export interface ListDeadLetterOptions extends DeadLetterFilter {
 
 /** An entry, and whether it was dealt with. */
 export interface ListedEntry {
+  /** As it was written. */
   readonly entry: DeadLetterEntry;
+  /** What its last mark says. */
   readonly state: "open" | "retried";
 }
 
@@ -60,9 +71,11 @@ export interface PurgeDeadLetterOptions extends DeadLetterFilter {
 
 /** What {@link purgeDeadLetter} did. */
 export interface PurgeResult {
-  /** Entries removed, entries kept, lines kept that cannot be read. */
+  /** Entries removed. */
   readonly removed: number;
+  /** Entries kept. */
   readonly kept: number;
+  /** Lines kept that cannot be read. */
   readonly unreadable: number;
 }
 

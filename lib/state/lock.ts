@@ -9,8 +9,11 @@ import { fileError, openPrivate, writeAll } from "./files.ts";
 
 /** What a lock file says about who holds it. */
 export interface LockHolder {
+  /** Its process. */
   readonly pid: number;
+  /** On which machine. */
   readonly host: string;
+  /** What it runs. */
   readonly command: string;
   /** RFC 3339, UTC. */
   readonly started_at: string;

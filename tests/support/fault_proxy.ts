@@ -35,7 +35,7 @@ export interface FaultProxy extends AsyncDisposable {
   /** Resets every open connection (RST): the client sees `ECONNRESET`. */
   resetAll(): void;
   /** From now on new connections are refused; open ones stay. */
-  refuse(): Promise<void>;
+  refuse(): void;
   /** Listens on the same port again. */
   accept(): Promise<void>;
 }
@@ -63,6 +63,7 @@ const TICKS = 50;
 export async function faultProxy({ port: target, hostname = "127.0.0.1" }: FaultProxyOptions): Promise<FaultProxy> {
   const faults: Faults = { cutAfter: Infinity, bytesPerSecond: Infinity, gate: openGate() };
   const links = new Map<Link, Promise<void>>();
+  const closed: Promise<void>[] = [];
   let accepted = 0;
   const onClient = (client: Socket): void => {
     accepted++;
@@ -100,12 +101,13 @@ export async function faultProxy({ port: target, hostname = "127.0.0.1" }: Fault
     resume: () => faults.gate.resolve(),
     cutAll: () => links.forEach((_, link) => finish(link)),
     resetAll: () => links.forEach((_, link) => finish(link, true)),
-    refuse: () => close(listener),
+    refuse: () => void closed.push(close(listener)),
     accept: async () => void (listener = await listen(port, onClient)),
     async [Symbol.asyncDispose]() {
       proxy.resume();
       proxy.cutAll();
-      await Promise.all([...links.values(), listener.listening ? close(listener) : undefined]);
+      if (listener.listening) proxy.refuse();
+      await Promise.all([...links.values(), ...closed]);
     },
   };
   return proxy;
@@ -124,7 +126,7 @@ async function listen(port: number, onClient: (client: Socket) => void): Promise
   return listener;
 }
 
-/** Stops listening, without waiting for open connections. */
+/** Stops listening at once; what it returns settles when the connections have ended too. */
 function close(listener: Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   listener.close(() => resolve());
@@ -160,7 +162,8 @@ async function run(link: Link, faults: Faults): Promise<void> {
 async function pump(link: Link, faults: Faults, direction: "up" | "down"): Promise<void> {
   const [from, to] = direction === "up" ? [link.client, link.server] : [link.server, link.client];
   let passed = 0;
-  for await (const chunk of from as AsyncIterable<Uint8Array>) {
+  // Without the option, the end of one direction would destroy the socket for the other one too.
+  for await (const chunk of from.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
     let rest = chunk;
     while (rest.length > 0) {
       await passable(link, faults);

@@ -358,7 +358,7 @@ class Session {
         at,
         hours: Math.floor(hours),
       });
-    } else log.info("Resuming after {at}", { at });
+    } else log.debug("Resuming after {at}", { at });
   }
 }
 

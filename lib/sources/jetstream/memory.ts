@@ -15,6 +15,16 @@ export function shortHash(event: AtEvent): string {
   return createHash("sha256").update(dedupeKey(event)).digest().subarray(0, 6).toString("base64url");
 }
 
+/**
+ * An event as {@link dedupeKey} needs it. Whole ones, with records and texts, would be thousands of objects that the garbage
+ * collector moves around instead of dropping them: measured, that cost as much as parsing.
+ */
+function essence(event: AtEvent): AtEvent {
+  if (event.kind !== "commit" || event.commit.rev === undefined) return event;
+  const { did, time_us, kind, origin, commit: { rev, operation, collection, rkey } } = event;
+  return { did, time_us, kind, origin, commit: { rev, operation, collection, rkey } };
+}
+
 /** Some events in the order in which they were handed on. */
 interface Chapter {
   /** Of a saved position: only hashes are left of its events. */
@@ -29,9 +39,10 @@ interface Chapter {
   readonly cuts: Map<Cursor, number>;
 }
 
-/** Whole batches by reference: nothing is hashed or copied until somebody asks. */
+/** What makes the events of whole batches themselves: nothing is hashed or put together until somebody asks. */
 export class Memory {
   #chapters: Chapter[] = [];
+  readonly #chapterOf = new WeakMap<readonly AtEvent[], Chapter>();
   #count = 0;
   /** Every event handed on that is newer than this (microseconds) is remembered: never ask for anything older. */
   since: number;
@@ -53,7 +64,9 @@ export class Memory {
    * @param horizon What is older need not be remembered.
    */
   add(events: readonly AtEvent[], until: number, horizon: number, cursor: Cursor | undefined): void {
-    this.#push({ events, until, cursor, cuts: new Map() });
+    const chapter: Chapter = { events: events.map(essence), until, cursor, cuts: new Map() };
+    this.#chapterOf.set(events, chapter);
+    this.#push(chapter);
     let drop = 0;
     for (let c; this.#chapters.length - drop > 1 && (c = this.#chapters[drop]); drop++) {
       if (c.until >= horizon && this.#count <= MOST_REMEMBERED) break;
@@ -65,7 +78,7 @@ export class Memory {
 
   /** Notes that a batch was cut behind its `count`-th event, and which position that is. */
   noteCut(events: readonly AtEvent[], count: number, cursor: Cursor): void {
-    this.#chapters.findLast((c) => c.events === events)?.cuts.set(cursor, count);
+    this.#chapterOf.get(events)?.cuts.set(cursor, count);
   }
 
   /** A test for events that were handed on before. */

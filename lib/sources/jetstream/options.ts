@@ -29,7 +29,7 @@ export interface JetstreamOptions {
   readonly url?: string;
   /** Hosts in the order of fail-over, each `host`, `host:port` or with `ws://` or `wss://` in front. */
   readonly instances?: readonly string[];
-  /** @default {"auto"} */
+  /** Version of the protocol; `auto`: by path, host name, or asking the server. @default {"auto"} */
   readonly wire?: "auto" | Wire;
   /** NSIDs and wildcards (`app.bsky.feed.*`), or `all` alone. @default {["app.bsky.feed.like"]} */
   readonly collections?: readonly string[];

@@ -1,0 +1,188 @@
+/**
+ * One run of `record`: from the connection to the file and the summary.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { createCounters } from "../../lib/pipeline/counters.ts";
+import { ConfigError, messageOf, OutputClosedError } from "../../lib/pipeline/errors.ts";
+import { jetstream, type JetstreamSource } from "../../lib/sources/jetstream/jetstream.ts";
+import { createRecorder, type Recorder, type RecordingOutput } from "../../lib/sources/replay/recorder.ts";
+import { fileError, openPrivate, syncFolder, writeAll } from "../../lib/state/files.ts";
+import type { recordJetstreamOptions } from "../commands/record.ts";
+import { EXIT, exitStatus } from "../exit.ts";
+import type { CommandContext } from "../kit/command.ts";
+import { writeOut } from "../kit/terminal.ts";
+import { showProgress } from "../progress.ts";
+import type { EndedBy } from "../report.ts";
+import { listenForSignals } from "../signals.ts";
+import { simulate, sourceOptions } from "./jetstream_source.ts";
+import { progressMode } from "./run.ts";
+
+type Context = CommandContext<typeof recordJetstreamOptions>;
+
+const STDOUT = "-";
+const FLUSH_MS = 1000;
+/** Bytes that may wait for the next flush. */
+const MOST_WAITING = 4 * 1024 * 1024;
+
+/** Records until the end and says what became of it. Answers the exit status. */
+export async function recordJetstream(context: Context): Promise<number> {
+  const { values } = context;
+  const startedAt = new Date(performance.timeOrigin);
+  const simulation = values.simulate ? await simulate(values) : undefined;
+  await using _server = simulation?.server;
+  const enough = new AbortController();
+  const source = jetstream({
+    ...sourceOptions(context),
+    ...simulation?.options,
+    tap(entry) {
+      recorder.add(entry);
+      if (recorder.full) enough.abort();
+    },
+  });
+  const file = values.out ?? `jetstream-${startedAt.toISOString().replaceAll(/[-:]|\.\d+/g, "")}.rec.zst`;
+  await using output = await openOutput(file, values.dryRun);
+  const recorder = createRecorder({
+    output,
+    format: values.format,
+    compression: file.endsWith(".zst") ? "zstd" : file.endsWith(".gz") ? "gzip" : "none",
+    source: "jetstream",
+    limit: values.numRecords,
+  });
+  const { failure, endedBy } = await run(context, source, recorder, enough);
+  if (failure !== undefined && recorder.messages === 0) await output.discard();
+  if (failure instanceof ConfigError) throw failure;
+  const exit = failure === undefined ? EXIT.ok : exitStatus(failure);
+  const durationMs = Date.now() - startedAt.getTime();
+  const summary = {
+    command: context.command,
+    source: source.hosts.join(","),
+    format: values.format,
+    file,
+    received: recorder.messages,
+    bytes_received: recorder.messageBytes,
+    bytes_written: values.dryRun ? 0 : recorder.bytesWritten,
+    reconnects: Math.max(0, source.stats.connections - 1),
+    started_at: startedAt.toISOString(),
+    duration_ms: durationMs,
+    rate_per_s: durationMs > 0 ? Math.round(recorder.messages / durationMs * 1e6) / 1e3 : 0,
+    ended_by: endedBy,
+    error: failure === undefined || failure instanceof OutputClosedError ? null : messageOf(failure),
+    exit,
+  };
+  await report(context, summary);
+  if (failure !== undefined) throw failure;
+  return exit;
+}
+
+/** The `--json` summary; what it shares with other commands is named as theirs is. */
+interface RecordSummary {
+  readonly command: string;
+  readonly source: string;
+  readonly format: string;
+  readonly file: string;
+  /** Messages. */
+  readonly received: number;
+  readonly bytes_received: number;
+  readonly bytes_written: number;
+  readonly reconnects: number;
+  readonly started_at: string;
+  readonly duration_ms: number;
+  readonly rate_per_s: number;
+  readonly ended_by: EndedBy;
+  readonly error: string | null;
+  readonly exit: number;
+}
+
+/** Where stdout carries the recording, the summary goes to stderr. */
+async function report({ globals, values, stdout, stderr }: Context, summary: RecordSummary): Promise<void> {
+  if (globals.json) {
+    return summary.file === STDOUT ? stderr(JSON.stringify(summary)) : await stdout(JSON.stringify(summary));
+  }
+  if (globals.quiet) return;
+  const n = (value: number) => value.toLocaleString("en-US");
+  const did = values.dryRun ? "Would record" : "Recorded";
+  const seconds = (summary.duration_ms / 1000).toFixed(1);
+  stderr(
+    `${did} ${n(summary.received)} messages (${n(summary.bytes_received)} bytes) to ${summary.file} ` +
+      `(${n(summary.bytes_written)} bytes) in ${seconds} s, ended by ${summary.ended_by}`,
+  );
+}
+
+/** Reads until one of the ends. Everything that came is written when it resolves, also after a failure. */
+async function run(
+  context: Context,
+  source: JetstreamSource,
+  recorder: Recorder,
+  enough: AbortController,
+): Promise<{ readonly failure: unknown; readonly endedBy: EndedBy }> {
+  const { values, globals } = context;
+  using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
+  const timeUp = new AbortController();
+  const left = Math.max(0, Math.min(values.maxTime - performance.now(), 2 ** 31 - 1));
+  const timer = values.maxTime > 0 ? setTimeout(() => timeUp.abort(), left) : undefined;
+  const counters = createCounters();
+  let failure: unknown;
+  const fail = (error: unknown) => {
+    failure ??= error;
+    enough.abort();
+  };
+  const flushing = setInterval(() => recorder.flush().catch(fail), FLUSH_MS);
+  try {
+    using _progress = showProgress({
+      counters,
+      total: values.numRecords,
+      totalMs: values.maxTime,
+      mode: progressMode(context as unknown as CommandContext),
+      status: context.status,
+    });
+    const stop = AbortSignal.any([signals.stop, signals.kill, timeUp.signal, enough.signal]);
+    for await (const _events of source.open({ stop })) {
+      counters.received = counters.written = recorder.messages;
+      if (recorder.waiting >= MOST_WAITING) await recorder.flush();
+    }
+    if (timeUp.signal.aborted && source.stats.connections === 0) {
+      throw new Error(`Cannot read from ${source.hosts.join(",")}: no connection came about in time`);
+    }
+  } catch (error) {
+    fail(error);
+  } finally {
+    clearTimeout(timer);
+    clearInterval(flushing);
+  }
+  await recorder.flush().catch(fail);
+  if (failure instanceof OutputClosedError) return { failure, endedBy: "signal" };
+  if (failure !== undefined) return { failure, endedBy: "error" };
+  const endedBy = recorder.full ? "count" : signals.received ? "signal" : timeUp.signal.aborted ? "time" : "end";
+  return { failure, endedBy };
+}
+
+/** Where the recording goes. */
+interface Output extends RecordingOutput, AsyncDisposable {
+  /** Takes a file away that holds no message. */
+  discard(): Promise<void>;
+}
+
+/** @throws {ConfigError} where there is a file of that name, or none can be made. */
+async function openOutput(path: string, dryRun: boolean): Promise<Output> {
+  const nothing = () => Promise.resolve();
+  const none = { sync: nothing, discard: nothing, [Symbol.asyncDispose]: nothing };
+  if (dryRun) return { ...none, write: nothing };
+  if (path === STDOUT) return { ...none, write: writeOut };
+  const file = await openPrivate(path, { write: true, createNew: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw fileError("record to", path, error);
+    throw new ConfigError(`Cannot record to ${path}: the file exists`, { hint: "Name a new file with --out" });
+  });
+  await syncFolder(dirname(path));
+  const mapped = <T>(work: Promise<T>) => work.catch((error) => Promise.reject(fileError("record to", path, error)));
+  return {
+    write: (bytes) => mapped(writeAll(file, bytes)),
+    sync: () => mapped(file.syncData()),
+    discard: () => Deno.remove(path),
+    // deno-lint-ignore require-await -- what it throws must come by the promise
+    async [Symbol.asyncDispose]() {
+      file.close();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+/**
+ * The options of `replay`.
+ *
+ * @module
+ */
+import { ConfigError } from "../../lib/pipeline/errors.ts";
+import { integer, list, parsed, toggle } from "../kit/option.ts";
+import { jetstreamOptions } from "./jetstream.ts";
+
+/** `max` is 0, as for the source. */
+function speedOf(text: string): number {
+  const speed = text.trim() === "max" ? 0 : Number(text);
+  if (!(speed > 0 && speed < Infinity) && text.trim() !== "max") {
+    throw new ConfigError("it must be max or a number above 0");
+  }
+  return speed;
+}
+
+/** Declarations of the options. */
+export const replayOptions = {
+  wantedCollections: list("wanted-collections", {
+    help: "Collections (app.bsky.feed.post, app.bsky.graph.*), or all",
+    group: "Filters",
+    short: "c",
+    common: true,
+    defaultText: "all",
+  }),
+  wantedDids: jetstreamOptions.wantedDids,
+  kinds: jetstreamOptions.kinds,
+  speed: parsed(
+    "speed",
+    { help: "1 = as it came, 10 = ten times as fast, max = flat out", metavar: "max|N", common: true },
+    speedOf,
+    "max",
+  ),
+  loop: integer("loop", { help: "Read everything so many times (ids repeat)", min: 1 }, 1),
+  restart: toggle("restart", { help: "Begin anew, also where a run was interrupted", common: true }),
+} as const;

@@ -1,0 +1,233 @@
+/**
+ * Recordings, event lines and frame files as a source: what was received once, from the beginning or from where a run was
+ * interrupted, as fast as it goes or at the speed at which it came.
+ *
+ * @module
+ */
+import { basename } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import { type AtEvent, type Kind, KINDS } from "../atproto/event.ts";
+import { isDid, isNsid, wildcardHead } from "../atproto/syntax.ts";
+import type { Batch, Cursor } from "../pipeline/batch.ts";
+import { ConfigError } from "../pipeline/errors.ts";
+import type { OpenOptions, Source, SourceStats } from "../pipeline/source.ts";
+import { type Filter, matcher } from "./jetstream/filter.ts";
+import { type Chunks, fileChunks, readError, streamChunks } from "./replay/chunks.ts";
+import { createCopies } from "./replay/copies.ts";
+import { type Format, openContent } from "./replay/detect.ts";
+import { type Clock, createPace, systemClock } from "./replay/pace.ts";
+import { formatPlace, parsePlace, type Place } from "./replay/place.ts";
+import { readBatches, type ReaderOptions } from "./replay/reader.ts";
+
+const log = getLogger(["bskyingest", "replay"]);
+
+/** The name that means standard input. */
+const STDIN = "-";
+
+/** Options of {@link replay}. */
+export interface ReplayOptions {
+  /** Read in this order; `-` is standard input. */
+  readonly files: readonly string[];
+  /** NSIDs and wildcards (`app.bsky.feed.*`), or `all`. @default {["all"]} */
+  readonly collections?: readonly string[];
+  readonly dids?: readonly string[];
+  /** @default {["commit", "identity", "account"]} */
+  readonly kinds?: readonly string[];
+  /** So many times as fast as it came; 0 = as fast as it goes. @default {0} */
+  readonly speed?: number;
+  /** How often everything is read. @default {1} */
+  readonly loop?: number;
+  /** Begin anew although there is a saved position. @default {false} */
+  readonly restart?: boolean;
+  /** In front of the key under which the position is saved, with a colon. */
+  readonly keyPrefix?: string;
+  readonly clock?: Clock;
+  /** @default {Deno.stdin.readable} */
+  readonly stdin?: ReadableStream<Uint8Array>;
+}
+
+/** A replay. */
+export interface ReplaySource extends Source<AtEvent> {
+  readonly stats: SourceStats;
+  /**
+   * Looks at all files without reading them whole, so that a wrong one is found before anything begins.
+   *
+   * @throws {ConfigError} with every fault.
+   */
+  check(): Promise<void>;
+}
+
+/** A file, as it was found. */
+interface InputFile {
+  readonly path: string;
+  readonly name: string;
+  /** In bytes. Undefined: a stream, which can be read once and has no positions. */
+  readonly size: number | undefined;
+  readonly format: Format | undefined;
+}
+
+/**
+ * Events of files. Recognised by content: gzip, zstd, then recordings, lines of either Jetstream wire, and messages with their
+ * length in front. A broken line or frame is poison; the position is the number of the file and of the entry in it.
+ *
+ * @example
+ * ```ts ignore
+ * import { nullSink, replay, runPipeline } from "@org/bskyingest";
+ *
+ * await using sink = nullSink();
+ * await runPipeline({ source: replay({ files: ["jetstream.rec.zst"], speed: 10 }), sink });
+ * ```
+ * @throws {ConfigError} with every fault of the options.
+ */
+export function replay(options: ReplayOptions): ReplaySource {
+  const filter = checkOptions(options);
+  const stats: SourceStats = { bytesReceived: 0, connections: 0, ignored: 0, host: undefined };
+  const key = `replay:${basename(options.files[0]!)}`;
+  return {
+    key: options.keyPrefix === undefined ? key : `${options.keyPrefix}:${key}`,
+    stats,
+    check: async () => void await findFiles(options.files),
+    open(open = {}) {
+      const cancelled = new AbortController();
+      const stop = open.stop ? AbortSignal.any([open.stop, cancelled.signal]) : cancelled.signal;
+      const batches = replayBatches(options, filter, { stats, stop }, open);
+      return new ReadableStream<Batch<AtEvent>>({
+        async pull(controller) {
+          const { done, value } = await batches.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        async cancel() {
+          cancelled.abort();
+          await batches.return();
+        },
+      }, { highWaterMark: 0 });
+    },
+  };
+}
+
+async function* replayBatches(
+  options: ReplayOptions,
+  filter: Filter,
+  { stats, stop }: { readonly stats: SourceStats; readonly stop: AbortSignal },
+  { cursor }: OpenOptions<AtEvent>,
+): AsyncGenerator<Batch<AtEvent>, void> {
+  const { speed = 0, loop: loops = 1, clock = systemClock, stdin } = options;
+  const files = await findFiles(options.files);
+  const hasPositions = files.every((file) => file.size !== undefined);
+  const begin = hasPositions && !options.restart ? placeOf(cursor, files) : undefined;
+  const pace = speed > 0 ? createPace(speed, clock) : undefined;
+  const onRead = (bytes: number) => void (stats.bytesReceived += bytes);
+  const cursorAt = (place: Omit<Place, "v">) => hasPositions ? formatPlace({ v: 1, ...place }) : undefined;
+  for (let loop = begin?.loop ?? 1; loop <= loops; loop++) {
+    const from = loop === begin?.loop ? begin : undefined;
+    const recallSkipped = files.slice(0, from?.file).some(mayHaveCopies);
+    const copies = files.some(mayHaveCopies) ? createCopies() : undefined;
+    const reader: ReaderOptions = { matches: matcher(filter), copies, pace, clock, stats, stop };
+    for (const [i, { path, name, size = 0 }] of files.entries()) {
+      const skip = skipOf(from, i + 1);
+      if (skip === Infinity && !recallSkipped) continue;
+      const chunks: Chunks = path === STDIN
+        ? streamChunks(stdin ?? Deno.stdin.readable, stop, onRead)
+        : fileChunks(path, onRead);
+      const content = await openContent(chunks, path);
+      log.debug("Reading {file}: {format}", { file: path, format: content.format });
+      const at = (entry: number) => cursorAt({ loop, file: i + 1, entry, size });
+      yield* readBatches({ name, content, skip, recallSkipped, cursorAt: at }, reader);
+      if (stop.aborted) return;
+    }
+  }
+  const last = { loop: loops, file: files.length, entry: 0, size: files.at(-1)!.size ?? 0, done: true as const };
+  yield { items: [], cursor: cursorAt(last), end: true };
+}
+
+/** Only recordings tell of reconnects; what a stream is shows when it is read. */
+function mayHaveCopies({ format }: InputFile): boolean {
+  return format === "recording" || format === undefined;
+}
+
+/** Entries of a file that an earlier run has handed on. */
+function skipOf(from: Place | undefined, file: number): number {
+  if (from === undefined || file > from.file) return 0;
+  return file < from.file ? Infinity : from.entry;
+}
+
+/** Where to go on; undefined: at the beginning. */
+function placeOf(cursor: Cursor | undefined, files: readonly InputFile[]): Place | undefined {
+  if (cursor === undefined) return undefined;
+  const place = parsePlace(cursor);
+  if (place.done) return undefined;
+  const file = files[place.file - 1];
+  const refuse = (why: string) =>
+    new ConfigError(`Cannot go on where the last replay was interrupted: ${why}`, {
+      hint: "Use --restart to begin anew",
+    });
+  if (file === undefined) throw refuse(`it was in file ${place.file}, and only ${files.length} are named now`);
+  if (file.size !== place.size) {
+    throw refuse(`${file.path} had ${place.size} bytes then, and has ${file.size} bytes now`);
+  }
+  log.info("Going on in {file} behind entry {entry}, where the last replay was interrupted", {
+    file: file.path,
+    entry: place.entry,
+  });
+  return place;
+}
+
+/** Finds all files and what they are; streams are not touched. */
+async function findFiles(paths: readonly string[]): Promise<InputFile[]> {
+  const found = await Promise.allSettled(paths.map(findFile));
+  const faults = found.flatMap((each) => each.status === "rejected" ? [each.reason as unknown] : []);
+  const bug = faults.find((fault) => !(fault instanceof ConfigError));
+  if (bug !== undefined) throw bug;
+  const [first, ...others] = faults.flatMap((fault) => (fault as ConfigError).faults);
+  if (first !== undefined) throw new ConfigError([first, ...others]);
+  return found.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+}
+
+async function findFile(path: string): Promise<InputFile> {
+  const name = basename(path);
+  const stream = { path, name, size: undefined, format: undefined };
+  if (path === STDIN) return stream;
+  try {
+    const info = await Deno.stat(path);
+    if (info.isDirectory) throw new ConfigError(`Cannot read ${path}: it is a folder`);
+    if (!info.isFile) return stream;
+    const { format, entries } = await openContent(fileChunks(path), path);
+    await entries.return();
+    return { path, name, size: info.size, format };
+  } catch (error) {
+    throw readError(path, error);
+  }
+}
+
+/** Checks everything and answers which events are wanted. */
+function checkOptions({ files, collections, dids = [], kinds, speed = 0, loop = 1 }: ReplayOptions): Filter {
+  const faults: string[] = [];
+  if (files.length === 0) faults.push("Cannot replay: name a file");
+  const { length } = files.filter((file) => file === STDIN);
+  if (length > 1) faults.push("Cannot replay standard input twice: it can be read once");
+  if (length > 0 && loop > 1) faults.push("Cannot replay standard input several times: it can be read once");
+  if (!(speed >= 0 && speed < Infinity)) faults.push(`Cannot replay at speed ${speed}: it must be a positive number`);
+  if (!(Number.isSafeInteger(loop) && loop >= 1)) {
+    faults.push(`Cannot replay ${loop} times: it must be an integer from 1`);
+  }
+  const wantedKinds = kinds ?? ["commit", "identity", "account"];
+  for (const kind of wantedKinds.filter((kind) => !KINDS.includes(kind as Kind))) {
+    faults.push(`Cannot use kind "${kind}": it must be one of ${KINDS.join(", ")}`);
+  }
+  if (collections && !wantedKinds.includes("commit")) {
+    faults.push("Cannot filter by collection: the wanted kinds have no commit");
+  }
+  const all = collections === undefined || (collections.length === 1 && collections[0] === "all");
+  for (const each of all ? [] : collections.filter((c) => !isNsid(c) && wildcardHead(c) === undefined)) {
+    faults.push(`Cannot use collection "${each}": it must be an NSID or "x.y.*", or "all" alone`);
+  }
+  for (const did of dids.filter((did) => !isDid(did))) faults.push(`Cannot use DID "${did}": it is not a DID`);
+  const [first, ...others] = faults;
+  if (first !== undefined) throw new ConfigError([first, ...others]);
+  return {
+    kinds: new Set(wantedKinds as Kind[]),
+    collections: all ? undefined : collections,
+    dids: dids.length > 0 ? dids : undefined,
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * What a file is, by its content.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { ConfigError } from "../../pipeline/errors.ts";
+import { behind, type Chunks, peek } from "./chunks.ts";
+import { CUT, plainChunks } from "./decompress.ts";
+import { type Entries, frameEntries, lineEntries, recordingEntries } from "./entries.ts";
+import { FRAME_HEAD_BYTES, MOST_MESSAGE_BYTES, RECORDING_MARK, RECORDING_VERSION } from "./format.ts";
+
+/** What can be replayed. `empty`: a file of no bytes. */
+export type Format = "recording" | "lines" | "frames" | "empty";
+
+/** A file that was recognised. */
+export interface Content {
+  readonly format: Format;
+  readonly entries: Entries;
+}
+
+/** Enough to see the first line of a recording, or where the first message begins. */
+const HEAD_BYTES = 4096;
+const LINE_FEED = 0x0a, BRACE = 0x7b;
+const BYTE_ORDER_MARK = Buffer.from("\uFEFF");
+const ZSTD_MAGIC = 0xfd2fb528;
+
+/**
+ * Recognises the content of a file.
+ *
+ * @param name The file, for messages.
+ * @throws {ConfigError} for anything that this version does not read.
+ */
+export async function openContent(chunks: Chunks, name: string): Promise<Content> {
+  const { head, all, failure } = await peek(await plainChunks(chunks), isEnough);
+  try {
+    if (head.length > 0) return recognise(head, all, name);
+    if (failure && failure.reason !== CUT) throw notRead(name, failure.message);
+    return { format: "empty", entries: lineEntries(all) };
+  } catch (error) {
+    await all.return();
+    throw error;
+  }
+}
+
+/** A live stream of short lines must not be kept waiting for more. */
+function isEnough(head: Buffer): boolean {
+  return head.length >= HEAD_BYTES || head.includes(LINE_FEED);
+}
+
+function recognise(head: Buffer, all: Chunks, name: string): Content {
+  if (looksFramed(head)) {
+    checkFrame(head, name);
+    return { format: "frames", entries: frameEntries(all) };
+  }
+  const mark = head.indexOf(BYTE_ORDER_MARK) === 0 ? BYTE_ORDER_MARK.length : 0;
+  const text = head.toString("utf8", mark).trimStart();
+  if (!text.startsWith("{")) throw notRead(name, "it is no recording, and has no lines or frames of Jetstream");
+  const header = recordingHeaderOf(text);
+  if (header === undefined) return { format: "lines", entries: lineEntries(behind(mark, all)) };
+  if (header[RECORDING_MARK] !== RECORDING_VERSION || header.source !== "jetstream") {
+    throw notRead(name, "this version replays recordings of jetstream in format 1 only");
+  }
+  return { format: "recording", entries: recordingEntries(behind(head.indexOf(LINE_FEED) + 1, all)) };
+}
+
+/** Whether a length that can be is followed by as many bytes, or by as many as there are. */
+function looksFramed(head: Buffer): boolean {
+  if (head.length <= FRAME_HEAD_BYTES) return false;
+  const length = head.readUInt32LE();
+  return length > 0 && length <= MOST_MESSAGE_BYTES;
+}
+
+/** @throws {ConfigError} unless the first frame is JSON. */
+function checkFrame(head: Buffer, name: string): void {
+  const first = head[FRAME_HEAD_BYTES]!;
+  if (first === BRACE) return;
+  const magic = head.length >= FRAME_HEAD_BYTES + 4 ? head.readUInt32LE(FRAME_HEAD_BYTES) : 0;
+  if (magic === ZSTD_MAGIC) throw notRead(name, "this version does not read messages that are compressed one by one");
+  if (isCborMap(first)) throw notRead(name, "this version does not read frames of relays and labelers");
+  throw notRead(name, "its frames are no JSON");
+}
+
+/** Frames of `com.atproto.sync.subscribeRepos` begin with a CBOR map. */
+function isCborMap(byte: number): boolean {
+  return byte >> 5 === 5;
+}
+
+function recordingHeaderOf(text: string): Record<string, unknown> | undefined {
+  const line = text.slice(0, text.indexOf("\n"));
+  if (!line.includes(`"${RECORDING_MARK}"`)) return undefined;
+  try {
+    const header = JSON.parse(line);
+    return RECORDING_MARK in header ? header : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function notRead(name: string, why: string): ConfigError {
+  return new ConfigError(`Cannot replay ${name}: ${why}`);
+}

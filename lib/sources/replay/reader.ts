@@ -1,0 +1,246 @@
+/**
+ * The entries of one file as batches of events.
+ *
+ * @module
+ */
+import { getLogger } from "@logtape/logtape";
+import type { AtEvent, Origin } from "../../atproto/event.ts";
+import type { Batch, Cursor, Poison } from "../../pipeline/batch.ts";
+import { PoisonError } from "../../pipeline/errors.ts";
+import type { SourceStats } from "../../pipeline/source.ts";
+import { type Notice, parseV1, parseV2 } from "../jetstream/parse.ts";
+import { advance } from "../jetstream/position.ts";
+import type { Wire } from "../jetstream/url.ts";
+import type { Copies } from "./copies.ts";
+import { CUT } from "./decompress.ts";
+import type { Content } from "./detect.ts";
+import type { Entry } from "./entries.ts";
+import type { Clock, Pace } from "./pace.ts";
+
+const log = getLogger(["bskyingest", "replay"]);
+
+/** Events of one batch. */
+const BATCH_EVENTS = 512;
+
+/** What a v2 message begins with, in files that do not say which wire they are of. */
+const ENVELOPE = '{"$type"';
+
+/** What reads files. */
+export interface ReaderOptions {
+  readonly matches: (event: AtEvent) => boolean;
+  /** Undefined where none of the files is a recording: remembering events costs a fifth of the speed. */
+  readonly copies: Copies | undefined;
+  /** Undefined: as fast as it goes. */
+  readonly pace: Pace | undefined;
+  readonly clock: Clock;
+  readonly stats: SourceStats;
+  readonly stop: AbortSignal;
+}
+
+/** A file that is read. */
+export interface ReadFile {
+  /** For messages, and the host of events whose host nobody wrote down. */
+  readonly name: string;
+  readonly content: Content;
+  /** Entries that an earlier run has handed on. */
+  readonly skip: number;
+  /** What was handed on before is wanted too: behind it, copies of it may follow. */
+  readonly recallSkipped: boolean;
+  /** The position behind an entry; undefined where the file has none. */
+  readonly cursorAt: (entry: number) => Cursor | undefined;
+}
+
+/** Reads one file to its end, or until `stop` aborts. */
+export async function* readBatches(file: ReadFile, options: ReaderOptions): AsyncGenerator<Batch<AtEvent>, void> {
+  const reader = new FileReader(file, options);
+  options.pace?.begin();
+  try {
+    for await (const entries of file.content.entries) {
+      yield* reader.batches(entries);
+      if (options.stop.aborted) return;
+    }
+  } catch (error) {
+    if (!(error instanceof PoisonError)) throw error;
+    yield* reader.onBroken(error);
+  }
+}
+
+/** The state of reading one file. */
+class FileReader {
+  readonly #file: ReadFile;
+  readonly #options: ReaderOptions;
+  readonly #named = new Set<string>();
+  /** Of the connection that a recording tells of. */
+  #origin: Origin | undefined;
+  readonly #origins: Readonly<Record<Wire, Origin>>;
+  #items: AtEvent[] = [];
+  /** So many of `#items` are remembered already. */
+  #remembered = 0;
+  /** For each of `#items` its entry. */
+  #entries: number[] = [];
+  #filtered = 0;
+  #duplicates = 0;
+  /** The last entry that was read, and the last one that a batch stands for. */
+  #last: number;
+  #reported: number;
+  /** The time of the last event, where events themselves are all that tells when to hand them on. */
+  #time: number | undefined;
+
+  constructor(file: ReadFile, options: ReaderOptions) {
+    this.#file = file;
+    this.#options = options;
+    this.#origins = { v1: originOf(file.name, "v1"), v2: originOf(file.name, "v2") };
+    this.#last = this.#reported = file.skip === Infinity ? 0 : file.skip;
+  }
+
+  /** One or more batches: each ends behind the first entry that cannot be read, before each wait, or when it is full. */
+  async *batches(entries: readonly Entry[]): AsyncGenerator<Batch<AtEvent>> {
+    const { skip, recallSkipped } = this.#file;
+    const { pace, clock, stop } = this.#options;
+    for (const entry of entries) {
+      if (entry.number <= skip) {
+        if (recallSkipped) this.#pass(entry);
+        continue;
+      }
+      let event: AtEvent | undefined;
+      try {
+        event = this.#read(entry);
+      } catch (error) {
+        if (!(error instanceof PoisonError)) throw error;
+        if (entry.unfinished) yield* this.onBroken(new PoisonError(CUT, error.message, { cause: error }));
+        else yield this.#cut(this.#poison(error, entry), entry.number);
+        continue;
+      }
+      const wait = event && pace ? pace.wait(entry.at ?? this.#timeOf(event)) : 0;
+      if (wait > 0) {
+        if (this.#last > this.#reported) yield this.#cut();
+        await clock.sleep(wait, stop).catch(() => {});
+        if (stop.aborted) return;
+      }
+      this.#last = entry.number;
+      if (event) this.#take(event);
+      if (this.#items.length >= BATCH_EVENTS) yield this.#cut();
+    }
+    if (this.#last > this.#reported) yield this.#cut();
+    else if (this.#items.length > 0) this.#cut(); // of what was passed over
+  }
+
+  /** The rest of the file cannot be read: a last entry that is cut off is what a killed process leaves, anything else is damage. */
+  *onBroken(error: PoisonError): Generator<Batch<AtEvent>> {
+    const { name, skip } = this.#file;
+    if (skip === Infinity) return;
+    if (error.reason === CUT) {
+      log.warn("The end of {file} is cut off: its last entry is left out", { file: name });
+      return;
+    }
+    const what = new PoisonError(error.reason, `${error.message}; the rest of ${name} is left out`, { cause: error });
+    yield this.#cut({ error: what, raw: "", detail: this.#where(this.#last) }, this.#last);
+  }
+
+  /** Reads an entry that an earlier run has handed on, only to know copies of it. */
+  #pass(entry: Entry): void {
+    try {
+      const event = this.#read(entry);
+      if (event) this.#take(event);
+    } catch (error) {
+      if (!(error instanceof PoisonError)) throw error; // it is in the dead letter
+    }
+    if (entry.number === this.#file.skip || this.#items.length >= BATCH_EVENTS) this.#cut();
+  }
+
+  #take(event: AtEvent): void {
+    if (this.#options.copies?.isCopy(event)) this.#duplicates++;
+    else if (!this.#options.matches(event)) this.#filtered++;
+    else {
+      this.#items.push(event);
+      this.#entries.push(this.#last);
+    }
+  }
+
+  #read(entry: Entry): AtEvent | undefined {
+    if (typeof entry.data !== "string") throw new PoisonError("not_utf8", "Cannot read event: it is not UTF-8");
+    if (entry.type === "opened") this.#open(entry.data);
+    else if (entry.type === "unknown") throw new PoisonError("invalid", "Cannot read entry: it is of no known type");
+    if (entry.type !== "message") return undefined;
+    const origin = this.#origin ?? this.#origins[entry.data.startsWith(ENVELOPE) ? "v2" : "v1"];
+    const message = origin.wire === "v2" ? parseV2(entry.data, origin) : parseV1(entry.data, origin);
+    if (!("notice" in message)) return message;
+    this.#ignore(message);
+    return undefined;
+  }
+
+  #open(text: string): void {
+    const { url, host, wire } = connectionOf(text);
+    this.#origin = originOf(host, wire);
+    this.#options.stats.host = host;
+    this.#remember();
+    this.#options.copies?.opened({ url, host });
+  }
+
+  #ignore({ name }: Notice): void {
+    this.#options.stats.ignored++;
+    if (this.#named.has(name)) return;
+    this.#named.add(name);
+    log.info("Ignoring messages that are no events: {name}", { name });
+  }
+
+  #timeOf(event: AtEvent): number {
+    this.#time = advance(this.#time, event.time_us, Date.now() * 1000);
+    return this.#time ?? 0;
+  }
+
+  #poison(error: PoisonError, { number, data }: Entry): Poison {
+    return { error, raw: data, detail: this.#where(number) };
+  }
+
+  #where(entry: number): Record<string, unknown> {
+    const { host, wire } = this.#origin ?? this.#origins.v1;
+    const { name, content, cursorAt } = this.#file;
+    const number = content.format === "lines" ? { line: entry } : { entry };
+    return { host, wire, position: cursorAt(Math.max(0, entry - 1)) ?? null, file: name, ...number };
+  }
+
+  #remember(): void {
+    this.#options.copies?.handedOn(this.#items.slice(this.#remembered));
+    this.#remembered = this.#items.length;
+  }
+
+  /** What was read since the last time. */
+  #cut(poison?: Poison, last: number = this.#last): Batch<AtEvent> {
+    const { cursorAt } = this.#file;
+    const items = this.#items, entries = this.#entries;
+    const batch: Batch<AtEvent> = {
+      items,
+      cursor: cursorAt(last),
+      cursorAfter(item) {
+        const i = items.indexOf(item as AtEvent);
+        return i < 0 ? undefined : cursorAt(entries[i]!);
+      },
+      ...(poison && { poison: [poison] }),
+      ...(this.#filtered > 0 && { filtered: this.#filtered }),
+      ...(this.#duplicates > 0 && { duplicates: this.#duplicates }),
+    };
+    this.#remember();
+    this.#items = [];
+    this.#remembered = 0;
+    this.#entries = [];
+    this.#filtered = this.#duplicates = 0;
+    this.#last = this.#reported = last;
+    return batch;
+  }
+}
+
+function originOf(host: string, wire: Wire): Origin {
+  return Object.freeze({ source: "replay", wire, host });
+}
+
+/** @throws {PoisonError} for an `opened` entry that does not say where. */
+function connectionOf(text: string): { readonly url: string; readonly host: string; readonly wire: Wire } {
+  try {
+    const { url, host, wire } = JSON.parse(text);
+    if (URL.canParse(url) && typeof host === "string" && (wire === "v1" || wire === "v2")) return { url, host, wire };
+  } catch {
+    // Said below.
+  }
+  throw new PoisonError("invalid", "Cannot read entry: it does not say which connection was opened");
+}

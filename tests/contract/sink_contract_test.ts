@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { SINK_NAMES, type SinkName, SINKS, type SinkSettings } from "../../lib/sinks/registry.ts";
+import { stdoutSink } from "../../lib/sinks/stdout.ts";
+import { sinkContract, type SinkFixture } from "./sink_contract.ts";
+
+function settings(folder: string): SinkSettings {
+  return {
+    db: `${folder}/events.db`,
+    table: "events",
+    indexes: ["time", "changed"],
+    retentionMs: undefined,
+    out: `${folder}/events.ndjson`,
+  };
+}
+
+const lines = (text: string) => text === "" ? [] : text.replace(/\n$/, "").split("\n");
+
+/** Where each sink writes to in the tests, and who reads it there. */
+const FIXTURES: Record<SinkName, (folder: string) => SinkFixture> = {
+  sqlite: (folder) => ({
+    open: () => SINKS.sqlite.open(settings(folder)),
+    read: () => {
+      using db = new DatabaseSync(settings(folder).db, { readOnly: true });
+      const rows = db.prepare("SELECT json FROM events ORDER BY position").all();
+      return Promise.resolve(rows.map(({ json }) => json as string));
+    },
+  }),
+  ndjson: (folder) => ({
+    open: () => SINKS.ndjson.open(settings(folder)),
+    read: async () => lines(await Deno.readTextFile(settings(folder).out)),
+  }),
+  stdout: () => {
+    let text = "";
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    const write = (bytes: Uint8Array) => {
+      text += decoder.decode(bytes, { stream: true });
+      return Promise.resolve(bytes.length);
+    };
+    return { open: () => Promise.resolve(stdoutSink({ write })), read: () => Promise.resolve(lines(text)) };
+  },
+  null: (folder) => ({ open: () => SINKS.null.open(settings(folder)) }),
+};
+
+Deno.test("every sink that is offered has a place in the contract", () => {
+  assert.deepEqual(Object.keys(FIXTURES).sort(), [...SINK_NAMES].sort());
+});
+
+for (const name of SINK_NAMES) {
+  sinkContract({ name, keepsPosition: SINKS[name].keepsPosition, fixture: FIXTURES[name] });
+}
+
+for (const [variant, ...tool] of [[".gz", "zcat"], [".zst", "zstd", "-dcq"]] as const) {
+  const path = (folder: string) => settings(folder).out + variant;
+  const fixture = (folder: string): SinkFixture => ({
+    open: () => SINKS.ndjson.open({ ...settings(folder), out: path(folder) }),
+    read: async () => {
+      const [name, ...args] = tool;
+      const { stdout } = await new Deno.Command(name, { args: [...args, path(folder)] }).output();
+      return lines(new TextDecoder().decode(stdout));
+    },
+  });
+  sinkContract({ name: "ndjson", variant, keepsPosition: false, fixture });
+}

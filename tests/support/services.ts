@@ -1,0 +1,47 @@
+/**
+ * Tests that need something which `scripts/services` installs.
+ *
+ * @module
+ */
+
+/** What a test can need. */
+export type ServiceName = "shells";
+
+/** Says what is missing of a service, or `undefined` if all is there. */
+const MISSING: Readonly<Record<ServiceName, () => string | undefined>> = {
+  shells: () => ["zsh", "fish"].map(missingCommand).find((reason) => reason !== undefined),
+};
+
+function missingCommand(name: string): string | undefined {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  return folders.some((folder) => isFile(`${folder}/${name}`)) ? undefined : `${name} is not installed`;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Registers a test that needs services. Where one is missing the test is ignored and its name says why; with
+ * `BSKYINGEST_REQUIRE_SERVICES=1` it fails.
+ */
+export function serviceTest(
+  name: string,
+  needs: readonly ServiceName[],
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+): void {
+  const missing = needs.flatMap((each) => {
+    const reason = MISSING[each]();
+    return reason === undefined ? [] : [`${reason}: scripts/services install ${each}`];
+  });
+  if (missing.length === 0) return Deno.test(name, fn);
+  const why = missing.join("; ");
+  if (Deno.env.get("BSKYINGEST_REQUIRE_SERVICES") !== "1") return Deno.test.ignore(`${name} (skipped: ${why})`, fn);
+  Deno.test(name, () => {
+    throw new Error(`Cannot run this test: ${why}`);
+  });
+}
