@@ -3,7 +3,16 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { parseConfig } from "../cli/kit/config_file.ts";
+import { type AtEvent, dedupeKey, toJson } from "../lib/atproto/event.ts";
+import { weigh } from "../lib/pipeline/batch.ts";
+import { makePlan } from "../lib/sources/jetstream/options.ts";
+import { parsePosition } from "../lib/sources/jetstream/position.ts";
+import { Reader } from "../lib/sources/jetstream/reader.ts";
+import { Track } from "../lib/sources/jetstream/track.ts";
+import type { Wire } from "../lib/sources/jetstream/url.ts";
+import { fileCheckpoints } from "../lib/state/file_checkpoint.ts";
 
 /** A reader of input. */
 export interface FuzzTarget {
@@ -23,6 +32,93 @@ const CONFIG_FILES = [
   "[jetstream]\nsince = 2026-01-01T00:00:00Z\ntext = '''\nline\n'''\nnested = { a = { b = [1, 2, [3]] } }\n[[jetstream.many]]\nx = 1\n",
 ];
 
+const DID = "did:plc:wq4aajammjtxdomz3e23667t";
+const RECORD = {
+  $type: "app.bsky.feed.post",
+  text: "caf\u00e9 \u2028 \ud83e\udd8b",
+  langs: ["en"],
+  createdAt: "2026-07-04T14:38:08.999Z",
+};
+const COMMIT = { rev: "3mptbypluud2a", operation: "create", collection: "app.bsky.feed.post", rkey: "3mptbyplj5d2a" };
+const V1_MESSAGES = [
+  {
+    did: DID,
+    time_us: 1783175888085434,
+    cursor: 7,
+    kind: "commit",
+    commit: { ...COMMIT, record: RECORD, cid: "bafyrei" },
+  },
+  { did: DID, time_us: 1783175888085435, kind: "commit", commit: { ...COMMIT, operation: "delete" } },
+  {
+    did: DID,
+    time_us: 1783175888085436,
+    kind: "identity",
+    identity: { did: DID, seq: 5, time: "2026-07-04T14:38:08Z" },
+  },
+  { did: DID, time_us: 1783175888085437, kind: "account", account: { active: false, did: DID, status: "deactivated" } },
+];
+const V2_MESSAGES = [
+  ["commit", { ...COMMIT, record: RECORD, cid: "bafyrei", did: DID, seq: 7, time: "2026-07-04T14:38:08.085434Z" }],
+  ["sync", { did: DID, seq: 8, sync: { did: DID, rev: "3mptbypluud2a" }, time: "2026-07-04T14:38:08.085435Z" }],
+  ["info", { name: "OutdatedCursor", message: "starting at seq 1" }],
+].map(([kind, payload]) => ({
+  $type: "message",
+  payload: { $type: `network.bsky.jetstream.subscribeEvents#${kind}`, ...payload as Record<string, unknown> },
+}));
+const ERROR_FRAME = { $type: "error", error: "ConsumerTooSlow", message: "reconnect with cursor=8" };
+
+const jsonSamples = (values: readonly unknown[]) => () => values.map((value) => encoder.encode(JSON.stringify(value)));
+
+/** A good message, the hostile one, a good one: both good ones must come out, and whatever came must be counted. */
+function readBetweenGoodOnes(wire: Wire, collections: readonly string[]): (input: Uint8Array) => void {
+  const messages = wire === "v1" ? V1_MESSAGES : V2_MESSAGES;
+  const good = Buffer.from(JSON.stringify(messages[0]));
+  return (input) => {
+    const plan = makePlan({ collections });
+    let ignored = 0;
+    const origin = Object.freeze({ source: "jetstream", wire, host: "localhost" });
+    const on = { onIgnored: () => ignored++, onEnd: () => {} };
+    const reader = new Reader(plan, new Track(plan), origin, { cursor: undefined }, on, Date.now);
+    const frames = { data: [good, Buffer.from(input), good], binary: [false, false, false] };
+    const batches = [...reader.batches(frames)];
+    const goodOnes = batches.flatMap((batch) => batch.items).filter((event) => isGood(event)).length;
+    const wanted = collections[0] === "all" ? 2 : 0;
+    if (goodOnes < wanted) throw new Error(`Cannot find the good events: ${goodOnes} of 2 came out`);
+    const silent = ignored + (reader.serverError ? 1 : 0);
+    const counted = batches.reduce((sum, batch) => sum + weigh(batch), 0);
+    // `#info OutdatedCursor` is a gap, neither an event nor ignored.
+    const gaps = batches.flatMap((batch) => batch.gaps ?? []).length;
+    if (counted + silent + gaps < 3) {
+      throw new Error(`Cannot account for every message: ${counted + silent + gaps} of 3`);
+    }
+    for (const event of batches.flatMap((batch) => batch.items)) {
+      dedupeKey(event);
+      JSON.parse(toJson(event));
+    }
+  };
+}
+
+function isGood(event: AtEvent): boolean {
+  return event.did === DID && event.kind === "commit" && event.commit.rkey === COMMIT.rkey;
+}
+
+const POSITION = { v: 1, host: "localhost", wire: "v1", time_us: 1783175888085434, seq: 7, recent: ["AAAAAAAA"] };
+const STATE_FILES = [
+  { last_time_us: POSITION.time_us, updated_at: "2026-07-04T14:38:09Z", cursor: POSITION },
+  { last_time_us: POSITION.time_us, updated_at: "2026-07-04T14:38:09Z" },
+];
+
+async function loadState(input: Uint8Array): Promise<void> {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeFile(path, input);
+    const cursor = await fileCheckpoints(path, { format: "jetstream" }).load("jetstream");
+    if (cursor !== undefined) parsePosition(cursor);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
 /** Every target, in the order of a run without names. */
 export const TARGETS: readonly FuzzTarget[] = [
   {
@@ -30,4 +126,17 @@ export const TARGETS: readonly FuzzTarget[] = [
     samples: () => CONFIG_FILES.map((text) => encoder.encode(text)),
     run: (input) => parseConfig("config.toml", decoder.decode(input)),
   },
+  { name: "jetstream-v1", samples: jsonSamples(V1_MESSAGES), run: readBetweenGoodOnes("v1", ["all"]) },
+  { name: "jetstream-v1-prefilter", samples: jsonSamples(V1_MESSAGES), run: readBetweenGoodOnes("v1", ["a.b.c"]) },
+  {
+    name: "jetstream-v2",
+    samples: jsonSamples([...V2_MESSAGES, ERROR_FRAME]),
+    run: readBetweenGoodOnes("v2", ["all"]),
+  },
+  {
+    name: "position",
+    samples: jsonSamples([POSITION, POSITION.time_us]),
+    run: (input) => parsePosition(decoder.decode(input)),
+  },
+  { name: "state-file", samples: jsonSamples(STATE_FILES), run: loadState },
 ];
