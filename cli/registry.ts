@@ -44,6 +44,18 @@ export const registry: readonly RegistryEntry[] = [
     load: async () => (await import("./commands/simulate.ts")).command,
   },
   {
+    name: "record",
+    brief: "Save what a source sends, byte for byte, for replay",
+    group: "Develop",
+    load: async () => (await import("./commands/record.ts")).command,
+  },
+  {
+    name: "replay",
+    brief: "Feed a recording through any pipeline, at real speed, N times or as fast as it goes",
+    group: "Develop",
+    load: async () => (await import("./commands/replay.ts")).command,
+  },
+  {
     name: "completions",
     brief: "Print the completion script for bash, zsh or fish",
     group: "Develop",

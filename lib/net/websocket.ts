@@ -97,8 +97,8 @@ export function connect(url: string, options: ConnectOptions): Connection {
   let closing: ReturnType<typeof setTimeout> | undefined;
   const queue = new FrameQueue(socket, () => end({ kind: "paused" }), options.pausedMs);
 
-  const watchdog = startWatchdog(options, () => {
-    if (queue.paused || socket.readyState !== WebSocket.OPEN) {
+  const watchdog = startWatchdog(options, (late) => {
+    if (late || queue.paused || socket.readyState !== WebSocket.OPEN) {
       heard = heardData = Date.now();
       return;
     }
@@ -150,10 +150,20 @@ export function connect(url: string, options: ConnectOptions): Connection {
   };
 }
 
-/** Looks three times in the shorter of the two times; each look that finds nothing wrong sends a ping. */
-function startWatchdog({ liveMs, silentMs }: ConnectOptions, look: () => void) {
+/**
+ * Looks three times in the shorter of the two times; each look that finds nothing wrong sends a ping. A look that comes `late`
+ * proves nothing: this process itself stood still, and what arrived meanwhile is not read yet.
+ */
+function startWatchdog({ liveMs, silentMs }: ConnectOptions, look: (late: boolean) => void) {
   const shortest = Math.min(liveMs || Infinity, silentMs || Infinity);
-  return Number.isFinite(shortest) ? setInterval(look, Math.max(10, shortest / 3)) : undefined;
+  if (!Number.isFinite(shortest)) return undefined;
+  const every = Math.max(10, shortest / 3);
+  let looked = Date.now();
+  return setInterval(() => {
+    const late = Date.now() - looked > 2 * every;
+    looked = Date.now();
+    look(late);
+  }, every);
 }
 
 async function readRefusal(response: IncomingMessage): Promise<Outcome> {

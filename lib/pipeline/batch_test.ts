@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { type Num, SEED } from "../../tests/support/chaos.ts";
+import { type Num, SEED } from "../../tests/support/pipeline_ends.ts";
 import { type Batch, type Gap, merge, split, weigh } from "./batch.ts";
 import { PoisonError } from "./errors.ts";
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { captureLog } from "../../tests/support/log_records.ts";
-import { memoryStore, type Saved, turns, until } from "../../tests/support/chaos.ts";
+import { memoryStore, type Saved, turns, until } from "../../tests/support/pipeline_ends.ts";
 import { Checkpointer } from "./checkpoint.ts";
 
 /** So long that within a test only `close` saves. */

@@ -1,6 +1,13 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import fc from "fast-check";
-import { type Answer, memorySink, memoryStore, poisonAt, SEED, transientAt } from "../../tests/support/chaos.ts";
+import {
+  type Answer,
+  memorySink,
+  memoryStore,
+  poisonAt,
+  SEED,
+  transientAt,
+} from "../../tests/support/pipeline_ends.ts";
 import type { Batch } from "./batch.ts";
 import { deliver, type DeliverOptions, type Letter } from "./deliver.ts";
 import { PoisonError, TransientError } from "./errors.ts";

@@ -45,11 +45,6 @@ export class Ledger {
     while (this.#weight >= this.#limit && !signal.aborted) await this.#change(signal);
   }
 
-  /** Waits until everything tracked so far is settled, or until `signal` aborts. */
-  async empty(signal: AbortSignal): Promise<void> {
-    while (this.#head < this.#entries.length && !signal.aborted) await this.#change(signal);
-  }
-
   /** Adds a batch behind all others. */
   track(
     batch: { readonly key: string; readonly cursor: Cursor | undefined; readonly end?: boolean },

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { SEED, turns } from "../../tests/support/chaos.ts";
+import { SEED, turns } from "../../tests/support/pipeline_ends.ts";
 import { type Entry, Ledger } from "./ledger.ts";
 
 const never = new AbortController().signal;

@@ -1,5 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { type Answer, memorySink, memoryStore, type Num, numbers, poisonAt } from "../../tests/support/chaos.ts";
+import {
+  type Answer,
+  memorySink,
+  memoryStore,
+  type Num,
+  numbers,
+  poisonAt,
+} from "../../tests/support/pipeline_ends.ts";
 import { runPipeline } from "./pipeline.ts";
 import type { Sink } from "./sink.ts";
 import { filterEvents, mapEvents } from "./stages.ts";

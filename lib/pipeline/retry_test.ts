@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import fc from "fast-check";
-import { SEED } from "../../tests/support/chaos.ts";
+import { SEED } from "../../tests/support/pipeline_ends.ts";
 import { TransientError } from "./errors.ts";
 import { delay, fullJitter, LEAST_WAIT_MS, LONGEST_WAIT_MS } from "./retry.ts";
 

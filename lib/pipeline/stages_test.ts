@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import fc from "fast-check";
-import { collect, type Num, numbers, SEED, streamOf, until } from "../../tests/support/chaos.ts";
+import { collect, type Num, numbers, SEED, streamOf, until } from "../../tests/support/pipeline_ends.ts";
 import { type Batch, weigh } from "./batch.ts";
 import { PoisonError } from "./errors.ts";
 import { filterEvents, mapEvents, regroup } from "./stages.ts";

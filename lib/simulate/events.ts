@@ -85,6 +85,7 @@ function fromRfc3339(text: unknown): number | undefined {
 export function fileEvents(lines: readonly EventLine[], count = 0): EventStore {
   const last = count > 0 ? Math.min(count, lines.length) : lines.length;
   const times = createTimeTexts();
+  let sent = 0;
   const at = (position: number) => lines[position - 1]!;
   const first = (is: (line: EventLine) => boolean) => {
     const index = lines.findIndex(is);
@@ -97,7 +98,8 @@ export function fileEvents(lines: readonly EventLine[], count = 0): EventStore {
     timeOf: (position) => lines[position - 1]?.time_us,
     bySeq: (seq) => first((line) => line.seq >= seq),
     byTime: (time_us) => first((line) => line.time_us >= time_us),
-    sent: () => {},
+    sent: (position) => sent = Math.max(sent, position),
+    newestSent: () => sent,
     read(position, wire, wants: Wants | undefined) {
       const line = at(position);
       if (wire !== "v2" && line.kind === "sync") return undefined;

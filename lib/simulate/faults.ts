@@ -7,7 +7,10 @@ import { OPCODE } from "./frames.ts";
 import type { FrameBuffer } from "./frames.ts";
 import type { Wire } from "./store.ts";
 
-/** Faults of a server, or of one connection. Counts are those of the connection's own events. */
+/**
+ * Faults of a server, or of one connection. Counts are those of the connection's own events; what a client that resumes by time
+ * is sent again does not count, or it could never get past a `closeAfter` that its overlap covers.
+ */
 export interface Faults {
   /** Events a second; 0: as fast as they are read. */
   readonly rate?: number;

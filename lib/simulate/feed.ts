@@ -16,6 +16,8 @@ const BATCH_BYTES = 128 * 1024, BATCH_POSITIONS = 20_000;
 export interface Feed {
   /** Events sent. */
   readonly sent: number;
+  /** Those among them that are not sent again. */
+  readonly fresh: number;
   /** The sequence number of the last event. */
   readonly lastSeq: number;
   /** Nothing will ever follow. */
@@ -24,26 +26,34 @@ export interface Feed {
   fill(buffer: FrameBuffer, filter: Filter, most: number): number;
 }
 
+/** Where a feed begins. */
+export interface FeedStart {
+  /** The first position. */
+  readonly start: number;
+  /** Events up to this position are sent again. */
+  readonly sentBefore: number;
+}
+
 /** Events of a store from a position on, or the messages that a fault puts in their place. */
 export function createFeed(
   store: EventStore,
   wire: Wire,
-  start: number,
+  from: FeedStart,
   faults: Faults,
   ahead: EncodedAhead | undefined,
 ): Feed {
   if (faults.raw !== undefined) return rawFeed(faults.raw);
-  return storeFeed(store, wire, start, faults.damage ?? 0, ahead?.wire === wire ? ahead : undefined);
+  return storeFeed(store, wire, from, faults.damage ?? 0, ahead?.wire === wire ? ahead : undefined);
 }
 
 function storeFeed(
   store: EventStore,
   wire: Wire,
-  start: number,
+  { start, sentBefore }: FeedStart,
   damage: number,
   ahead: EncodedAhead | undefined,
 ): Feed {
-  let position = start, sent = 0, lastSeq = 0;
+  let position = start, sent = 0, fresh = 0, lastSeq = 0;
   /** Whether the event at `position` was added. */
   const add = (buffer: FrameBuffer, filter: Filter) => {
     const message = store.read(position, wire, filter.wants);
@@ -55,6 +65,9 @@ function storeFeed(
   return {
     get sent() {
       return sent;
+    },
+    get fresh() {
+      return fresh;
     },
     get lastSeq() {
       return lastSeq;
@@ -71,6 +84,7 @@ function storeFeed(
         else if (!add(buffer, filter)) continue;
         lastSeq = store.seqOf(position);
         sent++;
+        if (position > sentBefore) fresh++;
       }
       store.sent(position - 1);
       return sent - before;
@@ -82,6 +96,9 @@ function rawFeed(raw: readonly (string | Uint8Array)[]): Feed {
   let sent = 0;
   return {
     get sent() {
+      return sent;
+    },
+    get fresh() {
       return sent;
     },
     lastSeq: 0,

@@ -65,6 +65,7 @@ export function generatedEvents(options: GeneratorOptions = {}): EventStore {
     bySeq: (seq) => Math.max(1, seq),
     byTime: (time_us) => times.atOrAfter(time_us),
     sent: (position) => sent = Math.max(sent, position),
+    newestSent: () => sent,
     read(position, wire, wants) {
       if (position > newest) times.fix(newest = position);
       return write(position, wire, wants);

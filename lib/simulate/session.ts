@@ -179,15 +179,16 @@ async function sendEvents(subscription: Subscription, context: SessionContext, s
   const { store, faults, counters } = context;
   const { closeAfter = Infinity, stallAfter = Infinity, errorFrame } = faults;
   const start = faults.startAt === undefined ? subscription.start : store.bySeq(faults.startAt);
-  const feed = createFeed(store, subscription.wire, start, faults, context.ahead);
+  const sentBefore = subscription.byTime ? store.newestSent() : 0;
+  const feed = createFeed(store, subscription.wire, { start, sentBefore }, faults, context.ahead);
   const pace = createPace(faults.rate ?? 0);
   const buffer = createFrameBuffer();
   const turns = createTurns();
   const limit = Math.min(closeAfter, stallAfter, errorFrame?.after ?? Infinity);
   if (subscription.notice !== undefined) buffer.text(subscription.notice);
-  while (!sender.stopped() && feed.sent < limit && !feed.ended) {
+  while (!sender.stopped() && feed.fresh < limit && !feed.ended) {
     const { events, wait } = pace.due();
-    const added = feed.fill(buffer, sender.filter(), Math.min(events, limit - feed.sent));
+    const added = feed.fill(buffer, sender.filter(), Math.min(events, limit - feed.fresh));
     pace.count(added);
     const { size } = buffer;
     if (size > 0) await sender.link.write(buffer.take());
@@ -199,12 +200,12 @@ async function sendEvents(subscription: Subscription, context: SessionContext, s
   }
   if (buffer.size > 0) await sender.link.write(buffer.take());
   if (sender.stopped()) return;
-  if (errorFrame?.after === feed.sent) {
+  if (errorFrame?.after === feed.fresh) {
     buffer.text(errorFrameText(errorFrame.name, feed.lastSeq));
     await sender.link.write(buffer.take());
     await sender.end(1006);
   }
-  if (closeAfter === feed.sent) await sender.end(faults.closeCode ?? 1006, faults.closeReason);
+  if (closeAfter === feed.fresh) await sender.end(faults.closeCode ?? 1006, faults.closeReason);
 }
 
 /** A socket that takes everything at once never gives others their turn by itself. */

@@ -25,6 +25,8 @@ export interface EventStore {
   byTime(time_us: number): number;
   /** Everything up to this position was sent to somebody. */
   sent(position: number): void;
+  /** The last position that was sent to somebody; 0: none. */
+  newestSent(): number;
   /** The message, or `undefined` where the subscriber does not want it, or its wire cannot carry it. */
   read(position: number, wire: Wire, wants: Wants | undefined): string | undefined;
 }

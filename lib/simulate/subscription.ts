@@ -26,6 +26,8 @@ export interface Subscription {
   readonly filter: Filter;
   /** The first position to send. */
   readonly start: number;
+  /** A client that asks by time has to ask for some events again. */
+  readonly byTime?: boolean;
   /** To be said first on v2: why it does not start where it was asked to. */
   readonly notice?: string;
   readonly requireHello: boolean;
@@ -159,7 +161,7 @@ function checkUpgrade(request: Request): void {
 }
 
 /** Where to begin. Inclusive: the event at the cursor comes again. */
-function startOf(text: string, wire: Wire, { store, oldest }: Service): { start: number; notice?: string } {
+function startOf(text: string, wire: Wire, { store, oldest }: Service): Pick<Subscription, "start" | "byTime" | "notice"> {
   const floor = store.bySeq(oldest);
   const live = Math.max(floor, store.live());
   if (text === "") return { start: live };
@@ -176,8 +178,9 @@ function startOf(text: string, wire: Wire, { store, oldest }: Service): { start:
   }
   const first = store.timeOf(floor);
   if (first === undefined) return { start: live };
-  if (cursor >= first) return { start: Math.max(floor, store.byTime(cursor)) };
-  return wire === "v2" ? { start: floor, notice: outdatedCursor(store.seqOf(floor)) } : { start: floor };
+  if (cursor >= first) return { start: Math.max(floor, store.byTime(cursor)), byTime: true };
+  const clamped = { start: floor, byTime: true };
+  return wire === "v2" ? { ...clamped, notice: outdatedCursor(store.seqOf(floor)) } : clamped;
 }
 
 function cursorOf(text: string, wire: Wire): number {

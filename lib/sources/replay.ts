@@ -192,8 +192,8 @@ async function findFile(path: string): Promise<InputFile> {
     const info = await Deno.stat(path);
     if (info.isDirectory) throw new ConfigError(`Cannot read ${path}: it is a folder`);
     if (!info.isFile) return stream;
-    const { format, entries } = await openContent(fileChunks(path), path);
-    await entries.return();
+    const { format, close } = await openContent(fileChunks(path), path);
+    await close();
     return { path, name, size: info.size, format };
   } catch (error) {
     throw readError(path, error);

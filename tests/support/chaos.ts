@@ -1,184 +1,250 @@
 /**
- * The ends of a pipeline for tests: a source of numbers, a store and a sink in memory, and a sink that fails as a plan says.
+ * A process that crashes: a sink, a dead letter and a store of positions that fail as a plan says, and a disk that survives and
+ * on which every saved position is checked.
  *
  * @module
  */
 import { ok } from "node:assert/strict";
-import type { Batch, Cursor, Poison } from "../../lib/pipeline/batch.ts";
+import fc from "fast-check";
+import type { Cursor } from "../../lib/pipeline/batch.ts";
+import type { Counters } from "../../lib/pipeline/counters.ts";
+import type { Letter } from "../../lib/pipeline/deliver.ts";
 import { PoisonError, TransientError } from "../../lib/pipeline/errors.ts";
-import type { CheckpointStore, Rejection, Sink, SinkBatch, WriteResult } from "../../lib/pipeline/sink.ts";
-import type { OpenOptions, Source } from "../../lib/pipeline/source.ts";
+import { delay } from "../../lib/pipeline/retry.ts";
+import type { CheckpointStore, Sink, SinkBatch, WriteResult } from "../../lib/pipeline/sink.ts";
+import { memorySink, type Num, type NumKind, poisonAt, stuck, transientAt } from "./pipeline_ends.ts";
 
-/** Where the property tests start: from the environment to repeat a run, else at random. */
-export const SEED: number = Number(Deno.env.get("BSKYINGEST_SEED")) || Math.floor(Math.random() * 2 ** 31);
+/** After that many lives, or actions, nothing fails and nothing is limited any more: every plan comes to its end. */
+const CALM_AFTER = { lives: 40, actions: 300 };
 
-/** An event; an object, as real events are, so that two of them are never the same. */
-export interface Num {
-  readonly n: number;
-}
+/** What happens at one write of the sink, the dead letter or the store; each of them reads what it cannot do as `ok`. */
+export type Action = "ok" | "slow" | "transient" | "partial" | "crash" | "half" | "crash-after" | "stop" | "kill";
 
-/** How {@link numbers} yields. */
-export interface NumbersOptions {
-  /** The numbers 0 to `count - 1`, in order. */
+/** What is run, and what happens to it. */
+export interface Plan {
   readonly count: number;
-  /** Numbers read for each batch, again and again in this order. Default: 4. */
-  readonly sizes?: readonly number[];
-  /** What a number is at the source already. A poison ends its batch. Default: all are events. */
-  readonly kindOf?: (n: number) => "event" | "poison" | "filtered" | "copy";
-  /** Whether a batch can be cut: without, it has no `cursorAfter`. Default: true. */
-  readonly cuttable?: boolean;
-  /** Marks the last batch as the end. */
-  readonly end?: boolean;
-  /** Told before each batch; what it throws is the source's failure. */
-  readonly onPull?: (options: OpenOptions<Num>) => void | Promise<void>;
-  /** Merged into every batch. */
-  readonly extra?: (batch: Batch<Num>) => Partial<Batch<Num>>;
+  /** Numbers in a batch of the source. */
+  readonly sizes: readonly number[];
+  readonly batchSize: number;
+  readonly maxInFlight: number;
+  readonly concurrency: number;
+  /** Who keeps the position. */
+  readonly keeper: "sink" | "source" | "nobody";
+  readonly cuttable: boolean;
+  readonly filter: boolean;
+  readonly fanOut: boolean;
+  /** Whether the stage throws PoisonErrors. */
+  readonly strict: boolean;
+  /** Items of a group that a stage makes before the runner does; 0 = no such stage. */
+  readonly regrouped: number;
+  readonly limit: number;
+  /** The pulls at which the source fails, counted over all lives. */
+  readonly sourceFails: readonly number[];
+  readonly steps: readonly Action[];
 }
 
-/** Counts from the number after the cursor on. A position is the last number before it. */
-export function numbers(options: NumbersOptions): Source<Num> {
-  const { count, sizes = [4] } = options;
-  return {
-    key: "numbers",
-    open(opened = {}) {
-      let next = opened.cursor === undefined ? 0 : Number(opened.cursor) + 1, turn = 0;
-      return new ReadableStream<Batch<Num>>({
-        async pull(controller) {
-          await options.onPull?.(opened);
-          if (next >= count || opened.stop?.aborted) return controller.close();
-          const batch = countOn(next, Math.min(count, next + sizes[turn++ % sizes.length]!), options);
-          next = Number(batch.cursor) + 1;
-          const end = options.end && next >= count ? { end: true } : {};
-          controller.enqueue({ ...batch, ...end, ...options.extra?.(batch) });
-        },
-      }, { highWaterMark: 0 });
-    },
+/** Any plan. */
+export const plans: fc.Arbitrary<Plan> = fc.record({
+  count: fc.nat(150),
+  sizes: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 }),
+  batchSize: fc.integer({ min: 1, max: 25 }),
+  maxInFlight: fc.integer({ min: 1, max: 60 }),
+  concurrency: fc.integer({ min: 1, max: 4 }),
+  keeper: fc.constantFrom("sink", "source", "nobody"),
+  cuttable: fc.boolean(),
+  filter: fc.boolean(),
+  fanOut: fc.boolean(),
+  strict: fc.boolean(),
+  regrouped: fc.constantFrom(0, 0, 6, 50),
+  limit: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 60 })),
+  sourceFails: fc.array(fc.nat(60), { maxLength: 3 }),
+  steps: fc.array(
+    fc.constantFrom<Action>(
+      "ok",
+      "ok",
+      "ok",
+      "slow",
+      "transient",
+      "partial",
+      "crash",
+      "half",
+      "crash-after",
+      "stop",
+      "kill",
+    ),
+    { minLength: 1, maxLength: 40 },
+  ),
+});
+
+/** What a number is at the source already. */
+export const kindOf = (n: number): NumKind =>
+  n % 11 === 3 ? "poison" : n % 19 === 7 ? "filtered" : n % 23 === 9 ? "copy" : "event";
+const refused = (doc: string) => Number.parseInt(doc) % 17 === 4;
+
+/** The documents of a number that comes to the stage. */
+export function docsOf(n: number, { fanOut, strict }: Plan): string | string[] {
+  if (strict && n % 13 === 5) throw new PoisonError("lexicon", "Cannot accept it");
+  return fanOut && n % 7 === 0 ? [`${n}`, `${n}b`] : `${n}`;
+}
+
+/** What must be in the sink and in the dead letter when number `n` is safe. */
+export function duesOf(n: number, plan: Plan): { stored: string[]; dead: string[] } {
+  const kind = kindOf(n);
+  if (kind === "poison") return { stored: [], dead: [`${n}`] };
+  if (kind !== "event" || (plan.filter && n % 5 === 0)) return { stored: [], dead: [] };
+  try {
+    const docs = [docsOf(n, plan)].flat();
+    return { stored: docs.filter((doc) => !refused(doc)), dead: docs.filter(refused) };
+  } catch {
+    return { stored: [], dead: [`${n}`] };
+  }
+}
+
+/** The process is gone: whatever it does from now on has no effect. */
+export class Crash extends Error {}
+
+/** What survives crashes. */
+export interface Disk {
+  /** How often each document was written. */
+  readonly stored: Map<string, number>;
+  readonly dead: Set<string>;
+  saved: Cursor | undefined;
+}
+
+/** What the lives of one plan share. */
+export interface World {
+  readonly plan: Plan;
+  readonly disk: Disk;
+  lives: number;
+  pulls: number;
+  turn: number;
+}
+
+/** One life of a process, from its start to a crash or the end of the run. */
+export interface Life {
+  readonly world: World;
+  readonly counters: Counters;
+  readonly stop: AbortController;
+  readonly kill: AbortController;
+  readonly stored: Set<string>;
+  letters: number;
+  /** Items that the stages handed on. */
+  handed: number;
+  writing: number;
+  /** Called before every write. */
+  readonly onWrite: () => void;
+  down: boolean;
+}
+
+/** Whether the plan has had its chaos. */
+export function isCalm({ lives, turn }: World): boolean {
+  return lives > CALM_AFTER.lives || turn > CALM_AFTER.actions;
+}
+
+function nextAction(world: World): Action {
+  return isCalm(world) ? "ok" : world.plan.steps[world.turn++ % world.plan.steps.length]!;
+}
+
+function crash(life: Life): never {
+  life.down = true;
+  throw new Crash();
+}
+
+/** Throws when the process is gone. */
+export function checkAlive(life: Life): void {
+  if (life.down) throw new Crash();
+}
+
+/** A position becomes durable: it goes forward, and everything at or before it is safe. */
+function move({ plan, disk }: World, cursor: Cursor): void {
+  const from = disk.saved === undefined ? -1 : Number(disk.saved);
+  ok(Number(cursor) >= from, `saved ${cursor} after ${disk.saved}`);
+  for (let n = from + 1; n <= Number(cursor); n++) checkSafe(n, plan, disk, `saved ${cursor}`);
+  disk.saved = cursor;
+}
+
+/** All that number `n` becomes is where it belongs. */
+export function checkSafe(n: number, plan: Plan, disk: Disk, when: string): void {
+  const { stored, dead } = duesOf(n, plan);
+  for (const doc of stored) ok(disk.stored.has(doc), `${when}, but ${doc} is not in the sink`);
+  for (const doc of dead) ok(disk.dead.has(doc), `${when}, but ${doc} is not in the dead letter`);
+}
+
+/** A sink that fails as the plan says; with `checkpoints` it is all or nothing, and keeps the position itself. */
+export function chaosSink(life: Life, checkpoints: CheckpointStore | undefined): Sink<string> {
+  const { world } = life;
+  const store = (docs: readonly string[]) => {
+    for (const doc of docs) {
+      world.disk.stored.set(doc, (world.disk.stored.get(doc) ?? 0) + 1);
+      life.stored.add(doc);
+    }
   };
-}
-
-function countOn(from: number, to: number, { kindOf = () => "event", cuttable = true }: NumbersOptions): Batch<Num> {
-  const items: Num[] = [], poison: Poison[] = [];
-  let filtered = 0, duplicates = 0, n = from;
-  for (; n < to && poison.length === 0; n++) {
-    const kind = kindOf(n);
-    if (kind === "event") items.push({ n });
-    else if (kind === "filtered") filtered++;
-    else if (kind === "copy") duplicates++;
-    else poison.push({ error: new PoisonError("not_json", `Cannot read ${n}`), raw: String(n) });
+  async function write({ items, cursor }: SinkBatch<string>, signal: AbortSignal): Promise<WriteResult> {
+    life.onWrite();
+    const action = nextAction(world);
+    await (action === "slow" ? delay(1) : Promise.resolve());
+    checkAlive(life);
+    if (action === "transient") throw new TransientError("Cannot connect: reset");
+    if (action === "crash") crash(life);
+    if (action === "stop") life.stop.abort();
+    if (action === "kill") {
+      life.kill.abort(new Crash());
+      return await stuck(signal);
+    }
+    if (action === "half" && !checkpoints) {
+      store(items.slice(0, items.length / 2).filter((doc) => !refused(doc)));
+      crash(life);
+    }
+    const late = action === "partial" ? items.keys().filter((i) => i % 3 === 1 && !refused(items[i]!)) : [];
+    const rejected = [...poisonAt(...items.keys().filter((i) => refused(items[i]!))), ...transientAt(...late)];
+    if (checkpoints && rejected.length > 0) return { rejected };
+    store(items.filter((_, i) => !rejected.some((r) => r.index === i)));
+    if (checkpoints && cursor !== undefined) move(world, cursor);
+    if (action === "crash-after") crash(life);
+    return { rejected };
   }
   return {
-    items,
-    cursor: String(n - 1),
-    filtered,
-    duplicates,
-    ...(poison.length > 0 && { poison }),
-    ...(cuttable && { cursorAfter: (item: unknown) => items.includes(item as Num) ? `${(item as Num).n}` : undefined }),
-  };
-}
-
-/** A stream of the batches given. */
-export function streamOf<T>(...batches: readonly Batch<T>[]): ReadableStream<Batch<T>> {
-  return ReadableStream.from(batches);
-}
-
-/** Everything that a stream yields. */
-export async function collect<T>(stream: ReadableStream<T>): Promise<T[]> {
-  return await Array.fromAsync(stream);
-}
-
-/** A position as it was saved. */
-export interface Saved {
-  readonly key: string;
-  readonly cursor: Cursor;
-  readonly end: boolean | undefined;
-}
-
-/** Positions in memory, and all that were ever saved. */
-export interface MemoryStore extends CheckpointStore {
-  readonly saves: Saved[];
-  /** The newest cursor of each key. */
-  readonly positions: Map<string, Cursor>;
-}
-
-/** @param before Told before each save; what it throws is the failure of the save. */
-export function memoryStore(before: (save: Saved) => void | Promise<void> = () => {}): MemoryStore {
-  const saves: Saved[] = [];
-  const positions = new Map<string, Cursor>();
-  return {
-    saves,
-    positions,
-    load: (key) => Promise.resolve(positions.get(key)),
-    async save(key, cursor, end) {
-      await before({ key, cursor, end });
-      saves.push({ key, cursor, end });
-      positions.set(key, cursor);
-    },
-  };
-}
-
-/** What was written, and in how many writes. */
-export interface MemorySink<T> extends Sink<T> {
-  readonly writes: SinkBatch<T>[];
-  /** Items in the order in which they became durable. */
-  readonly items: T[];
-}
-
-/** What a {@link memorySink} answers to its n-th write (from 0). */
-export type Answer<T> = (
-  batch: SinkBatch<T>,
-  nth: number,
-  signal: AbortSignal,
-) => WriteResult | void | Promise<WriteResult | void>;
-
-/** A sink that takes everything unless `answer` says otherwise; what is not rejected is stored after the answer, and with `checkpoints` the position. */
-export function memorySink<T>(answer: Answer<T> = () => {}, extra: Partial<Sink<T>> = {}): MemorySink<T> {
-  const writes: SinkBatch<T>[] = [], items: T[] = [];
-  return {
-    name: "memory",
-    writes,
-    items,
+    ...memorySink<string>(),
+    keyOf: (doc) => String(Number.parseInt(doc) % 3),
+    ...(checkpoints && { checkpoints }),
     async write(batch, { signal }) {
-      const nth = writes.push(batch) - 1;
-      const result = await answer(batch, nth, signal) ?? { rejected: [] };
-      const refused = new Set(result.rejected.map((r) => r.index));
-      if (extra.checkpoints && refused.size > 0) return result;
-      items.push(...batch.items.filter((_, i) => !refused.has(i)));
-      if (batch.cursor !== undefined) await extra.checkpoints?.save(batch.key, batch.cursor, batch.end);
-      return result;
+      life.writing++;
+      try {
+        return await write(batch, signal);
+      } finally {
+        life.writing--;
+      }
     },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-    ...extra,
   };
 }
 
-/** Refuses items for good. */
-export function poisonAt(...indexes: readonly number[]): Rejection[] {
-  return indexes.map((index) => ({ index, error: new PoisonError("status_400", `Cannot take item ${index}`) }));
-}
-
-/** Refuses items for now. */
-export function transientAt(...indexes: readonly number[]): Rejection[] {
-  return indexes.map((index) => ({ index, error: new TransientError(`Cannot take item ${index} now: 429`) }));
-}
-
-/** Resolves when `signal` aborts, as a write does that got stuck: it ends, and nothing is durable. */
-export function stuck(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-}
-
-/** Lets everything that can happen without timers happen, by waiting for `rounds` turns of the event loop. */
-export async function turns(rounds = 20): Promise<void> {
-  for (let i = 0; i < rounds; i++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** Waits until `condition` holds, at most 5 s. */
-export async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 5000;
-  while (!condition()) {
-    ok(Date.now() < end, `waited 5 s for ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
+/** A dead letter that fails as the plan says. */
+export async function bury(life: Life, letters: readonly Letter[]): Promise<void> {
+  const action = nextAction(life.world);
+  await Promise.resolve();
+  checkAlive(life);
+  if (action === "crash") crash(life);
+  for (const { raw, item } of letters) {
+    life.world.disk.dead.add(String(raw ?? (item as Num).n ?? item)); // dead at the source, in a stage, or at the sink
+    life.letters++;
+    if (action === "half") crash(life);
   }
+  if (action === "crash-after") crash(life);
+}
+
+/** A store of positions that fails as the plan says. */
+export function chaosStore(life: Life): CheckpointStore {
+  const { world } = life;
+  return {
+    load: () => Promise.resolve(world.disk.saved),
+    async save(_key, cursor) {
+      const action = nextAction(world);
+      await Promise.resolve();
+      checkAlive(life);
+      if (action === "transient") throw new TransientError("Cannot save: disk full");
+      if (action === "crash") crash(life);
+      move(world, cursor);
+      if (action === "crash-after") crash(life);
+    },
+  };
 }

@@ -48,8 +48,8 @@ export interface Run extends AsyncDisposable {
   readonly gaps: readonly Gap[];
   readonly checkpoints: MemoryCheckpoints;
   readonly result: Promise<PipelineResult>;
-  /** The saved position, read. */
-  position(): Position;
+  /** The saved position, read; undefined: none yet. */
+  position(): Position | undefined;
   /** Waits until `condition` holds; fails when the run ends before, or after ten seconds. */
   until(condition: () => boolean, what?: string): Promise<void>;
   /** Stops, drains and answers how it ended. */
@@ -95,7 +95,7 @@ export function run(options: JetstreamOptions, how: RunOptions = {}): Run {
     gaps,
     checkpoints,
     result,
-    position: () => parsePosition(checkpoints.saved ?? ""),
+    position: () => checkpoints.saved === undefined ? undefined : parsePosition(checkpoints.saved),
     async until(condition, what = condition.toString()) {
       await until(() => condition() || ended, what);
       if (condition()) return;

@@ -4,8 +4,8 @@ import { type AtEvent, type Kind, KINDS } from "../../atproto/event.ts";
 import { isBusy, matcher } from "./filter.ts";
 import { parseV1 } from "./parse.ts";
 
-const filter = (collections?: string[], kinds: readonly Kind[] = KINDS, dids?: string[]) => ({
-  kinds: new Set(kinds),
+const filter = (collections?: string[], kinds?: readonly Kind[], dids?: string[]) => ({
+  kinds: new Set(kinds ?? KINDS),
   collections,
   dids,
 });

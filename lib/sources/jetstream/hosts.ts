@@ -124,13 +124,14 @@ export class Hosts {
         throw new Error(`Cannot read from ${this.current.host}: ${words}, three times in a row on every host`);
       }
       this.next();
+      return { step: "again", failure: new TransientError(`Cannot read on: ${words}`) };
     }
     return this.#failed(words);
   }
 
   #silent(kind: "dead" | "silent"): Step {
-    const failure = new TransientError(kind === "dead" ? "no sign of life" : "no events");
-    log.warn("Leaving {host}: {why} within the idle timeout", { host: this.current.host, why: failure.message });
+    const what = kind === "dead" ? "no sign of life" : "no events";
+    const failure = new TransientError(`Cannot read from ${this.current.host}: ${what} within the idle timeout`);
     this.next();
     return { step: "again", failure };
   }

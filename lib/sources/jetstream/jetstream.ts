@@ -142,7 +142,12 @@ class Session {
   async *batches(): AsyncGenerator<Batch<AtEvent>, void> {
     const { cursor, recall } = this.#open;
     await this.#track.start(cursor, recall, this.#now() * 1000);
-    if (cursor !== undefined && this.#track.time !== undefined) this.#greet(cursor);
+    const { begin } = this.#plan;
+    if (cursor !== undefined && this.#track.time !== undefined) {
+      const { host, time_us } = parsePosition(cursor);
+      this.#hosts.prefer(host);
+      this.#greet(time_us);
+    } else if (begin !== undefined && begin >= MICROSECONDS_FROM) this.#greet(begin);
     this.#startEndTimer();
     try {
       while (!this.#stop.aborted) yield* this.#connectOnce();
@@ -267,8 +272,8 @@ class Session {
         detail,
       },
     );
-    this.#track.forgetSeq();
     this.#track.expectGap({ reason: "cursor_too_old", host, detail });
+    this.#track.forgetSeq();
     return true;
   }
 
@@ -348,9 +353,7 @@ class Session {
   }
 
   /** Says where this run goes on, and whether servers may have forgotten it. */
-  #greet(cursor: string): void {
-    const { host, time_us } = parsePosition(cursor);
-    this.#hosts.prefer(host);
+  #greet(time_us: number): void {
     const at = new Date(time_us / 1000).toISOString();
     const hours = (this.#now() * 1000 - time_us) / 3600e6;
     if (hours > 24) {

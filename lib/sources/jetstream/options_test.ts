@@ -4,9 +4,9 @@ import { type JetstreamOptions, makePlan } from "./options.ts";
 import { buildUrl, DEFAULT_INSTANCES, type Wire } from "./url.ts";
 
 /** The subscribe URL that options lead to on their first host. */
-function urlOf(options: JetstreamOptions, wire: Wire = "v1", position?: number): string {
+function urlOf(options: JetstreamOptions, wire?: Wire, position?: number): string {
   const { endpoints, filter, begin, maxMessageBytes } = makePlan(options);
-  return buildUrl(endpoints[0]!, { wire, filter, cursor: position ?? begin, maxMessageBytes });
+  return buildUrl(endpoints[0]!, { wire: wire ?? "v1", filter, cursor: position ?? begin, maxMessageBytes });
 }
 
 /** The faults that options have. */

@@ -114,9 +114,9 @@ function isDidLike(did: unknown): did is string {
 function checkCommit(commit: unknown): Commit {
   if (!isObject(commit)) throw bad("invalid", "commit is not an object");
   if (!OPERATIONS.has(commit.operation)) throw bad("invalid", "the operation is not create, update or delete");
-  for (const name of ["collection", "rkey", "rev"]) {
-    if (!isText(commit[name])) throw bad("invalid", `commit.${name} is not a text`);
-  }
+  if (!isText(commit.collection)) throw bad("invalid", "commit.collection is not a text");
+  if (!isText(commit.rkey)) throw bad("invalid", "commit.rkey is not a text");
+  if (!isText(commit.rev)) throw bad("invalid", "commit.rev is not a text");
   if (commit.operation !== "delete" && !isObject(commit.record)) throw bad("invalid", "the record is not an object");
   return commit as unknown as Commit;
 }

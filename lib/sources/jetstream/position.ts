@@ -17,6 +17,11 @@ export interface Position {
   readonly time_us: number;
   /** The last sequence number of that host, where it sends them: belongs to this host alone. */
   readonly seq?: number;
+  /**
+   * Events that the run had handed on, where no sequence number tells apart the positions of events that came later than
+   * newer ones: half of a legacy server's do.
+   */
+  readonly n?: number;
   /** 48-bit hashes of the dedupe keys of the last events, for sinks that cannot tell which they hold. */
   readonly recent?: readonly string[];
   /** Every event newer than this (microseconds), up to the position, is in `recent`. */

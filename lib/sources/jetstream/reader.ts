@@ -59,7 +59,7 @@ export class Reader {
   readonly #now: () => number;
   readonly #named = new Set<string>();
   readonly #wantsCollection: ((collection: string) => boolean) | undefined;
-  #isCopy: ((event: AtEvent) => boolean) | undefined;
+  #isCopy: ((event: AtEvent, astray: boolean) => boolean) | undefined;
   #first = true;
 
   constructor(plan: Plan, track: Track, origin: Origin, resume: Resume, on: ReaderEvents, now: () => number) {
@@ -163,9 +163,10 @@ export class Reader {
   }
 
   #judge(event: AtEvent, nowUs: number): "take" | "copy" | "drop" {
-    if (this.#first) this.#meetFirst(event, nowUs);
-    const copy = this.#isCopy?.(event) ?? false;
-    if (this.#track.expected) this.#track.resolveGap(event, copy);
+    const astray = this.#track.isAstray(event, nowUs);
+    if (this.#first && !astray) this.#meetFirst(event, nowUs);
+    const copy = this.#isCopy?.(event, astray) ?? false;
+    if (this.#track.expected && !astray) this.#track.resolveGap(event, copy);
     const { endUs } = this.#plan;
     if (endUs !== undefined && event.time_us >= endUs) {
       this.#track.endReached();
@@ -179,8 +180,8 @@ export class Reader {
   }
 
   /** How events that were handed on before are known, until the stream is past all of them. */
-  #copyTest(): ((event: AtEvent) => boolean) | undefined {
-    const { bySeq, dropBefore, checkUntil } = this.#resume;
+  #copyTest(): ((event: AtEvent, astray: boolean) => boolean) | undefined {
+    const { bySeq, cursor = 0, checkUntil, elsewhere } = this.#resume;
     if (bySeq !== undefined) {
       return ({ seq }) => {
         if (seq !== undefined && seq <= bySeq) return true;
@@ -190,12 +191,14 @@ export class Reader {
     }
     if (checkUntil === undefined) return undefined;
     const handedOn = this.#track.memory.recognizer();
-    return (event) => {
-      if (event.time_us > checkUntil) {
+    return (event, astray) => {
+      if (event.time_us > checkUntil && !astray) {
         this.#isCopy = undefined;
         return false;
       }
-      return (dropBefore !== undefined && event.time_us < dropBefore) || handedOn(event);
+      // New servers, those with sequence numbers, replay up to an hour more than they are asked for (jetstream issue 343).
+      const mayBeOlder = elsewhere || event.seq !== undefined;
+      return (mayBeOlder && event.time_us < cursor) || handedOn(event);
     };
   }
 
@@ -206,7 +209,7 @@ export class Reader {
     const { time } = this.#track;
     if (bySeq !== undefined && time !== undefined) {
       const other = (event.seq ?? 0) < bySeq || event.time_us < time - TIME_TOLERANCE_US;
-      if (other) throw new EpochError(`the first event has seq ${event.seq}, after ${bySeq} was asked for`);
+      if (other) throw new EpochError(`The first event has seq ${event.seq}, after ${bySeq} was asked for`);
     }
     if (asked === undefined || asked < MICROSECONDS_FROM || this.#track.expected) return;
     const window = event.seq === undefined ? LEGACY_WINDOW_US : NEW_WINDOW_US;

@@ -20,8 +20,8 @@ export interface Resume {
   readonly cursor: number | undefined;
   /** Events up to this sequence number were handed on. */
   readonly bySeq?: number;
-  /** Events before this time (microseconds) were not asked for. */
-  readonly dropBefore?: number;
+  /** Another host than the one of the position is asked by time. */
+  readonly elsewhere?: boolean;
   /** Copies may come until the stream is past this time (microseconds). */
   readonly checkUntil?: number;
   /** The time that was asked for, in microseconds, whatever form the cursor has. */
@@ -29,10 +29,9 @@ export interface Resume {
 }
 
 /** A gap whose end the next event tells. */
-interface ExpectedGap {
-  readonly reason: string;
-  readonly host: string;
-  readonly detail?: string;
+interface ExpectedGap extends Pick<Gap, "reason" | "host" | "detail"> {
+  readonly unit: "us" | "seq";
+  readonly from: number | undefined;
 }
 
 /** What {@link Track.batch} needs besides the events. */
@@ -62,6 +61,8 @@ export class Track {
   #begin: number | undefined;
   /** When a run without any position first listened, in microseconds: what it may have missed since is asked for. */
   #liveSince: number | undefined;
+  /** Events handed on by this run. */
+  #handedOn = 0;
   #gaps: Gap[] = [];
   #moved = false;
 
@@ -73,22 +74,25 @@ export class Track {
   async start(saved: Cursor | undefined, recall: Recall<AtEvent> | undefined, nowUs: number): Promise<void> {
     const { begin, noRewind, maxRewindUs, overlapUs } = this.#plan;
     if (begin !== undefined) {
-      this.#begin = begin;
+      this.#beginAt(begin);
       return;
     }
     if (saved === undefined) return;
     const position = parsePosition(saved);
     const { time_us } = position;
-    if (noRewind) return this.#skip("no_rewind", position, nowUs);
+    if (noRewind) {
+      this.memory = new Memory(time_us);
+      return this.#skip("no_rewind", position, nowUs);
+    }
     if (maxRewindUs > 0 && time_us < nowUs - maxRewindUs) {
-      this.#begin = nowUs - maxRewindUs;
-      return this.#skip("max_rewind", position, this.#begin);
+      this.#beginAt(nowUs - maxRewindUs);
+      return this.#skip("max_rewind", position, nowUs - maxRewindUs);
     }
     this.time = time_us;
     this.#host = position.host;
     this.#wire = position.wire;
     this.#seq = position.seq;
-    this.memory = new Memory(position.recent_since ?? time_us - overlapUs);
+    this.memory = new Memory(position.recent_since ?? time_us - overlapUs - 1);
     if (recall) {
       const { items, since } = await recall(time_us - overlapUs, MOST_REMEMBERED);
       this.memory = new Memory(since);
@@ -104,16 +108,22 @@ export class Track {
       return { cursor: this.#seq, bySeq: this.#seq, asked: time };
     }
     const { overlapUs } = this.#plan;
-    const cursor = Math.min(time, Math.max(time - overlapUs, this.memory.since + 1));
-    const back = { cursor, asked: cursor, checkUntil: time + overlapUs };
-    return host === this.#host && this.#seq === undefined && !this.#ended ? back : { ...back, dropBefore: cursor };
+    const cursor = Math.min(time + 1, Math.max(time - overlapUs, this.memory.since + 1));
+    return { cursor, asked: cursor, checkUntil: time + overlapUs, elsewhere: host !== this.#host };
   }
 
   /** The request of a run that has not seen an event. */
   #firstRequest(): Resume {
     const cursor = this.#begin ?? this.#liveSince;
     if (cursor === undefined) return { cursor };
-    return this.#begin !== undefined && cursor >= MICROSECONDS_FROM ? { cursor, asked: cursor } : { cursor };
+    const byTime = this.#begin !== undefined && cursor >= MICROSECONDS_FROM;
+    return byTime ? { cursor, asked: cursor, checkUntil: cursor + this.#plan.overlapUs } : { cursor };
+  }
+
+  /** Begins where the user says, and never asks for anything older. */
+  #beginAt(begin: number): void {
+    this.#begin = begin;
+    if (begin >= MICROSECONDS_FROM) this.memory = new Memory(begin - 1);
   }
 
   /** A connection is open: from now on nothing may be missed, even before the first event. */
@@ -127,6 +137,11 @@ export class Track {
     if (this.time === undefined && this.#begin !== undefined && this.#begin < MICROSECONDS_FROM) {
       this.#begin = MICROSECONDS_FROM; // older than anything that a server holds
     }
+  }
+
+  /** Whether an event is so far ahead that it does not tell where the stream is. */
+  isAstray({ time_us }: AtEvent, nowUs: number): boolean {
+    return time_us > (this.time ?? 0) && advance(this.time, time_us, nowUs) !== time_us;
   }
 
   /** Notes that an event was seen, whatever becomes of it. */
@@ -146,28 +161,19 @@ export class Track {
   }
 
   /** A gap lies between the position and the next event. */
-  expectGap(gap: ExpectedGap): void {
-    this.expected ??= gap;
+  expectGap(gap: Pick<Gap, "reason" | "host" | "detail">): void {
+    const from = this.time ?? this.#begin;
+    const unit = this.time === undefined && from !== undefined && from < MICROSECONDS_FROM ? "seq" : "us";
+    this.expected ??= { ...gap, unit, from };
   }
 
   /** The next event is there: it tells where the gap ends, or that there is none. */
   resolveGap(event: AtEvent, copy: boolean): void {
-    const { reason, host, detail } = this.expected!;
+    const expected = this.expected!;
     this.expected = undefined;
-    const unit = this.time === undefined && this.#begin !== undefined && this.#begin < MICROSECONDS_FROM ? "seq" : "us";
-    const from = this.time ?? this.#begin;
-    const to = unit === "us" ? event.time_us : event.seq;
-    const state = reason === "consumer_too_slow" && copy ? "healed" : "open";
-    this.#gaps.push({
-      source: "jetstream",
-      host,
-      unit,
-      from,
-      to,
-      reason,
-      state,
-      ...(detail !== undefined && { detail }),
-    });
+    const to = expected.unit === "us" ? event.time_us : event.seq;
+    const state = expected.reason === "consumer_too_slow" && copy ? "healed" : "open";
+    this.#gaps.push({ source: "jetstream", ...expected, to, state });
   }
 
   /** Whether there is anything to tell the pipeline. */
@@ -177,12 +183,14 @@ export class Track {
 
   /** The position now, as text. */
   cursor(): Cursor | undefined {
-    return this.time === undefined ? undefined : this.#cursorAt(this.time, this.#seq);
+    return this.time === undefined ? undefined : this.#cursorAt(this.time, this.#seq, this.#handedOn);
   }
 
   /** Puts a batch together, remembers its events, and names its position. */
   batch(items: readonly AtEvent[], parts: BatchParts): Batch<AtEvent> {
     const { begin, filtered, duplicates, poison, nowUs } = parts;
+    const before = this.#handedOn;
+    this.#handedOn += items.length;
     const cursor = this.cursor();
     const { time } = this;
     if (time !== undefined) this.memory.add(items, time, time - this.#plan.overlapUs - 1e6, cursor);
@@ -194,7 +202,7 @@ export class Track {
       if (count === 0) return undefined;
       const at = items.slice(0, count).reduce((t: number | undefined, e) => advance(t, e.time_us, nowUs), begin);
       if (at === undefined) return undefined;
-      const cut = this.#cursorAt(at, this.#ended ? undefined : items[count - 1]!.seq, parts.origin);
+      const cut = this.#cursorAt(at, this.#ended ? undefined : items[count - 1]!.seq, before + count, parts.origin);
       this.memory.noteCut(items, count, cut);
       return cut;
     };
@@ -217,13 +225,13 @@ export class Track {
     return formatPosition({ ...position, recent: this.memory.hashesUpTo(cursor), recent_since });
   }
 
-  #cursorAt(time_us: number, seq: number | undefined, at?: Origin): Cursor {
+  #cursorAt(time_us: number, seq: number | undefined, n: number, at?: Origin): Cursor {
     const position: Position = {
       v: 1,
       host: at?.host ?? this.#host,
       wire: (at?.wire ?? this.#wire) as Wire,
       time_us,
-      ...(seq !== undefined && { seq }),
+      ...(seq !== undefined ? { seq } : { n }),
     };
     return formatPosition(position);
   }

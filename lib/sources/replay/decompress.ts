@@ -92,6 +92,7 @@ async function* zstdFrame(input: ByteReader, magic: Buffer): Chunks {
       const checksum = last && hasChecksum ? await input.take(4) : Buffer.alloc(0);
       yield await zstd.push(Buffer.concat([head, body, checksum]));
     }
+    yield await zstd.end();
   } finally {
     zstd.destroy();
   }
@@ -106,7 +107,7 @@ function headerBytes(flags: number): number {
 
 /** A decompressor that is fed piece by piece. */
 interface Inflater {
-  /** What comes out for `piece`. */
+  /** What comes out for `piece`. Behind the end of the compressed data it throws. */
   push(piece: Buffer): Promise<Buffer>;
   /** What is left when there are no more. */
   end(): Promise<Buffer>;
@@ -119,20 +120,33 @@ interface Inflater {
  */
 function inflater(stream: ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>): Inflater {
   let out: Buffer[] = [];
+  let failure: PoisonError | undefined;
+  let done: () => void = () => {};
   let fail: (error: unknown) => void = () => {};
   stream.on("data", (chunk: Buffer) => void out.push(chunk));
-  stream.on("error", (error: Error) => fail(error));
-  const step = (run: (done: () => void) => void) =>
+  stream.on("error", (error: Error) => {
+    // It may come behind the callback of the write that it belongs to.
+    failure = isCut(error) ? cut() : damaged(messageOf(error));
+    fail(failure);
+  });
+  stream.on("end", () => {
+    // Where something else follows, Node ends the stream and forgets the callback of the write.
+    failure ??= damaged("something else follows");
+    done();
+  });
+  const step = (begin: () => void) =>
     new Promise<Buffer>((resolve, reject) => {
-      fail = (error) => reject(isCut(error) ? cut() : damaged(messageOf(error)));
-      run(() => {
+      if (failure) throw failure;
+      fail = reject;
+      done = () => {
         resolve(out.length === 1 ? out[0]! : Buffer.concat(out));
         out = [];
-      });
+      };
+      begin();
     });
   return {
-    push: (piece) => step((done) => stream.write(piece, (error?: Error | null) => error || done())),
-    end: () => step((done) => stream.once("end", done).end()),
+    push: (piece) => step(() => stream.write(piece, (error?: Error | null) => error || done())),
+    end: () => step(() => stream.end()),
     destroy: () => void stream.destroy(),
   };
 }

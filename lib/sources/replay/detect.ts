@@ -16,7 +16,10 @@ export type Format = "recording" | "lines" | "frames" | "empty";
 /** A file that was recognised. */
 export interface Content {
   readonly format: Format;
+  /** Leaving them before their end closes the file too. */
   readonly entries: Entries;
+  /** Closes a file whose entries nobody began to read. */
+  close(): Promise<void>;
 }
 
 /** Enough to see the first line of a recording, or where the first message begins. */
@@ -32,13 +35,15 @@ const ZSTD_MAGIC = 0xfd2fb528;
  * @throws {ConfigError} for anything that this version does not read.
  */
 export async function openContent(chunks: Chunks, name: string): Promise<Content> {
-  const { head, all, failure } = await peek(await plainChunks(chunks), isEnough);
+  const plain = await plainChunks(chunks);
+  const { head, all, failure } = await peek(plain, isEnough);
+  const close = async () => void await plain.return();
   try {
-    if (head.length > 0) return recognise(head, all, name);
+    if (head.length > 0) return { ...recognise(head, all, name), close };
     if (failure && failure.reason !== CUT) throw notRead(name, failure.message);
-    return { format: "empty", entries: lineEntries(all) };
+    return { format: "empty", entries: lineEntries(all), close };
   } catch (error) {
-    await all.return();
+    await close();
     throw error;
   }
 }
@@ -48,7 +53,7 @@ function isEnough(head: Buffer): boolean {
   return head.length >= HEAD_BYTES || head.includes(LINE_FEED);
 }
 
-function recognise(head: Buffer, all: Chunks, name: string): Content {
+function recognise(head: Buffer, all: Chunks, name: string): Pick<Content, "format" | "entries"> {
   if (looksFramed(head)) {
     checkFrame(head, name);
     return { format: "frames", entries: frameEntries(all) };

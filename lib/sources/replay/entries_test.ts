@@ -6,7 +6,6 @@ import type { Chunks } from "./chunks.ts";
 import { type Entries, type Entry, frameEntries, lineEntries, recordingEntries } from "./entries.ts";
 import { ENTRY, entryHead, frameHead } from "./format.ts";
 
-// deno-lint-ignore require-await -- chunks come asynchronously
 async function* inPieces(bytes: Buffer, size: number): Chunks {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
@@ -82,7 +81,6 @@ Deno.test("T9: a length that cannot be is damage, and takes no memory", async ()
 Deno.test("T9: a line without an end is given up before it takes all memory", async () => {
   const chunk = Buffer.alloc(8 * 1024 * 1024, 0x20);
   let given = 0;
-  // deno-lint-ignore require-await -- chunks come asynchronously
   const endless = async function* (): Chunks {
     for (;;) given += chunk.length, yield chunk;
   };
