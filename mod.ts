@@ -49,6 +49,8 @@ export { filterEvents, mapEvents, regroup, type RegroupOptions, type Stage } fro
 export { jetstream, type JetstreamSource } from "./lib/sources/jetstream/jetstream.ts";
 export type { JetstreamOptions, TapEntry } from "./lib/sources/jetstream/options.ts";
 export type { Wire } from "./lib/sources/jetstream/url.ts";
+export { replay, type ReplayOptions, type ReplaySource } from "./lib/sources/replay.ts";
+export type { Clock } from "./lib/sources/replay/pace.ts";
 export type { CursorRow } from "./lib/state/cursors_table.ts";
 export type { Frames } from "./lib/net/websocket.ts";
 export { ndjsonSink, type NdjsonSinkOptions } from "./lib/sinks/ndjson.ts";

@@ -210,9 +210,16 @@ function announce({ sink, place, why, position }: Target, dryRun: boolean, curso
 
 function whereFrom(cursor: Cursor | undefined): string {
   if (cursor === undefined) return "no saved position";
-  const value = readableCursor(cursor) as { time_us?: number } | number | string;
-  const us = typeof value === "number" ? value : typeof value === "object" ? value.time_us : undefined;
-  return us === undefined ? `resuming after ${cursor}` : `resuming after ${new Date(us / 1000).toISOString()}`;
+  const value = readableCursor(cursor);
+  const { time_us, done, file, entry } = (typeof value === "number" ? { time_us: value } : value) as {
+    readonly time_us?: number;
+    readonly done?: boolean;
+    readonly file?: number;
+    readonly entry?: number;
+  };
+  if (time_us !== undefined) return `resuming after ${new Date(time_us / 1000).toISOString()}`;
+  if (done) return "beginning anew, the last run came to its end";
+  return file === undefined ? `resuming after ${cursor}` : `resuming in file ${file} behind entry ${entry}`;
 }
 
 function howItEnded(

@@ -10,7 +10,7 @@ import { type Row, rowOf, whole } from "./rows.ts";
 /** What a benchmark gave. */
 export interface Report {
   readonly bench: string;
-  /** What is to be known besides: the load server's figures. */
+  /** What is to be known besides: the load server's figures, and whether the machine had other work. */
   readonly notes: readonly string[];
   readonly rows: readonly Row[];
   /** Cases that broke, and why. */
@@ -23,7 +23,8 @@ export async function runBench(bench: Bench, options: BenchOptions, say: (text: 
   const folder = await Deno.makeTempDir({ prefix: "bskyingest-bench-" });
   try {
     await using server = bench.load && await startLoad(bench.load(events));
-    const notes = server ? [await describeLoad(server)] : [];
+    const busy = `when it began, the machine's load average was ${Deno.loadavg()[0]!.toFixed(1)}`;
+    const notes = server ? [await describeLoad(server), busy] : [busy];
     const results = new Results(bench.cases(options));
     const rounds = options.rounds ?? bench.rounds;
     for (let round = 1 - bench.warmUps; round <= rounds; round++) {

@@ -70,7 +70,7 @@ Deno.test("replay: standard input, filters and options that are wrong", async ()
   assert.deepEqual([code, stdout], [0, posts.join("\n") + "\n"]);
   assert.ok(posts.length > 10);
   for (const wrong of [["--speed", "0"], ["--speed", "fast"], ["--loop", "0"], ["--loop", "2"], ["-c", "*"]]) {
-    assert.equal((await runCli(["replay", "-", ...wrong], { stdin })).code, 2, wrong.join(" "));
+    assert.equal((await runCli(["replay", "-", ...wrong])).code, 2, wrong.join(" "));
   }
 });
 

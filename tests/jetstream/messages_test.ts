@@ -87,6 +87,35 @@ Deno.test("J21: unknown kinds are ignored and counted, and the position moves pa
   assert.deepEqual([second.events.length, second.letters.length, second.gaps.length], [1, 0, 0]);
 });
 
+Deno.test("J41: a text that looks like another collection, or like none, never decides", async () => {
+  const post = "app.bsky.feed.post", like = "app.bsky.feed.like";
+  const swap = (line: string) => { // the same members in another order, with white space
+    const { commit, ...rest } = JSON.parse(line);
+    const { collection, record, ...others } = commit;
+    return JSON.stringify({ commit: { record, ...others, collection }, ...rest }, null, 1);
+  };
+  const lines = range(1, 400).map((i) => {
+    const collection = i % 3 === 0 ? post : like;
+    const other = collection === post ? like : post;
+    const text = `"collection":"${other}" ${JSON.stringify(`"commit":{"collection":"${other}"`)} {"kind":"identity"}`;
+    const line = v1Line(i, { collection, ...(i % 2 && { seq: i }) })
+      .replace(`"event ${i}"`, JSON.stringify(text))
+      .replace('"record":{', `"record":{"collection":"${other}","commit":{"collection":"${other}"},"kind":"account",`);
+    return i % 5 === 0 ? swap(line) : i % 7 === 0 ? line.replace(post, "app.bsky.feed.p\\u006fst") : line;
+  });
+  const identity = `{"did":"did:plc:00000401","time_us":${
+    T0 + 401_000
+  },"kind":"identity","identity":{"collection":"${like}"}}`;
+  await using server = await startScripted({ onDial: (dial) => void dial.accept(...lines, identity) });
+  await using reading = run({ url: server.url, now, collections: [post] });
+  await reading.until(() => reading.counters.received === 401);
+  await reading.stop();
+  const wanted = lines.filter((line) => JSON.parse(line).commit.collection === post);
+  assert.deepEqual(reading.events.map(toJson), [...wanted, identity]);
+  assert.equal(reading.counters.filtered, 400 - wanted.length);
+  assert.equal(reading.position()?.time_us, T0 + 401_000);
+});
+
 Deno.test("J22: large, deep and odd events are stored as they came", async () => {
   const record = (json: string) => v1Line(5).replace(/"record":\{[^}]*\}/, `"record":${json}`);
   const lines = [

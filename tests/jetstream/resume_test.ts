@@ -15,7 +15,7 @@ import {
   v1Line,
   v2Frame,
 } from "../support/jetstream_run.ts";
-import { captureLogs } from "../support/logs.ts";
+import { captureLog } from "../support/log_records.ts";
 import { realTest } from "../support/real_data.ts";
 import { type Dial, startScripted } from "../support/scripted_jetstream.ts";
 
@@ -98,11 +98,11 @@ Deno.test("a given sequence number below the floor begins at the oldest", async 
 });
 
 Deno.test("J26: a position older than the server keeps is announced, and what is missing is a gap", async () => {
-  await using logs = await captureLogs();
-  let warned: string[] = [];
+  await using log = await captureLog();
+  let warned = "";
   await using server = await startScripted({
     onDial: (dial) => {
-      warned = logs.texts("warning");
+      warned = log.lines.join("\n");
       dial.accept(v1Line(1, { time: T0 - 24 * HOUR }), v1Line(2, { time: T0 - 24 * HOUR + 5 }));
     },
   });
@@ -110,10 +110,10 @@ Deno.test("J26: a position older than the server keeps is announced, and what is
   await using reading = run({ url: server.url, now: () => T0 / 1000 }, { checkpoints });
   await reading.until(() => reading.events.length === 2);
   await reading.stop();
-  assert.match(warned.join(), /50 h old/);
+  assert.match(warned, /warning: The position .* is 50 h old/);
   await using given = run({ url: server.url, now: () => T0 / 1000, start: T0 - 49 * HOUR });
   await given.until(() => given.events.length === 2);
-  assert.match(warned.join(), /49 h old/);
+  assert.match(warned, /warning: The position .* is 49 h old/);
   assert.deepEqual(reading.gaps.map(({ reason, state, from, to }) => ({ reason, state, from, to })), [
     { reason: "clamped", state: "open", from: T0 - 50 * HOUR, to: T0 - 24 * HOUR },
   ]);
@@ -285,7 +285,7 @@ Deno.test("J30: a new server that replays its open segment from the start: only 
 });
 
 Deno.test("J31: a server that counts anew is recognised and asked by time", async () => {
-  await using logs = await captureLogs();
+  await using log = await captureLog();
   const renumbered = v2(1, 120, (i) => i + 2);
   await using server = await startScripted({ onDial: (dial) => void dial.accept(...renumbered) });
   const position = at(server.host, { wire: "v2", time_us: spaced(100), seq: 500 });
@@ -293,7 +293,7 @@ Deno.test("J31: a server that counts anew is recognised and asked by time", asyn
   await reading.until(() => reading.position()?.seq === 122);
   await reading.stop();
   assert.deepEqual(server.dials.map((d) => d.cursor), [500, spaced(100) - 5 * SECOND]);
-  assert.match(logs.texts("warning").join("\n"), /not where it was: The first event has seq 3/);
+  assert.match(log.lines.join("\n"), /warning: .* is not where it was: The first event has seq 3/);
   assert.deepEqual(
     numbersOf(reading.events),
     range(50, 120),

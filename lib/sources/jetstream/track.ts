@@ -63,6 +63,8 @@ export class Track {
   #liveSince: number | undefined;
   /** Events handed on by this run. */
   #handedOn = 0;
+  /** The event time of the last position that was sealed: a slow sink's is far behind. */
+  #sealed: number | undefined;
   #gaps: Gap[] = [];
   #moved = false;
 
@@ -193,7 +195,7 @@ export class Track {
     this.#handedOn += items.length;
     const cursor = this.cursor();
     const { time } = this;
-    if (time !== undefined) this.memory.add(items, time, time - this.#plan.overlapUs - 1e6, cursor);
+    if (time !== undefined) this.memory.add(items, time, this.#floor(Math.min(time, this.#sealed ?? time)), cursor);
     const gaps = this.#gaps;
     this.#gaps = [];
     this.#moved = false;
@@ -220,9 +222,14 @@ export class Track {
   /** Completes a position of this run with the hashes of the last events before it. */
   seal(cursor: Cursor): Cursor {
     const position = parsePosition(cursor);
-    const floor = position.time_us - this.#plan.overlapUs - 1e6;
-    const recent_since = Math.min(position.time_us, Math.max(this.memory.since, floor));
+    this.#sealed = position.time_us;
+    const recent_since = Math.min(position.time_us, Math.max(this.memory.since, this.#floor(position.time_us)));
     return formatPosition({ ...position, recent: this.memory.hashesUpTo(cursor), recent_since });
+  }
+
+  /** What is older need not be remembered to resume at `time_us`. */
+  #floor(time_us: number): number {
+    return time_us - this.#plan.overlapUs - 1e6;
   }
 
   #cursorAt(time_us: number, seq: number | undefined, n: number, at?: Origin): Cursor {

@@ -130,7 +130,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
 function compress(bytes: Buffer, compression: RecorderOptions["compression"]): Buffer {
   if (compression === "gzip") return gzipSync(bytes);
   if (compression === "none") return bytes;
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  // Where the output does not fit into one chunk, Deno 2.9 puts an empty frame behind it.
+  const chunkSize = bytes.length + Math.ceil(bytes.length / 128) + 1024;
+  return zstdCompressSync(bytes, { chunkSize, params: { [constants.ZSTD_c_checksumFlag]: 1 } });
 }
 
 /** Microseconds since 1970, finer than `Date.now()`. */

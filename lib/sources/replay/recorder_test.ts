@@ -96,6 +96,14 @@ Deno.test("T8: each flush ends a compressed member: what was flushed is whole, w
   assert.equal(syncs(), 2);
 });
 
+Deno.test("T8: a flush is one zstd frame, so that a cut last byte costs what it holds and no empty frame", async () => {
+  const { recorder, writes } = record({ compression: "zstd" });
+  recorder.add(frames(...Array.from({ length: 20_000 }, (_, i) => `${i} ${Math.sin(i)}`)));
+  await recorder.flush();
+  const [bytes] = writes.map((each) => Buffer.from(each));
+  assert.equal(bytes!.lastIndexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd])), 0);
+});
+
 Deno.test("record -n: no message is taken beyond the limit", async () => {
   const { recorder, text } = record({ format: "ndjson", limit: 3 });
   recorder.add(frames("1", "2"));
