@@ -61,7 +61,7 @@ export function findTarget({ values, origins, env }: TargetContext, defaultKey: 
     why: values.sink === undefined
       ? "the default"
       : `${origins.sink!.source === "flag" ? "" : "by "}${origins.sink!.name}`,
-    place: { sqlite: values.db, ndjson: values.out, stdout: "stdout", null: "nothing" }[sink],
+    place: { sqlite: values.db, ndjson: values.out, stdout: "stdout", null: "nowhere" }[sink],
     key,
     position,
     lock: position && ("db" in position ? databaseLock(position.db, key) : stateLock(position.file)),

@@ -30,8 +30,9 @@ export interface ReplayOptions {
   readonly files: readonly string[];
   /** NSIDs and wildcards (`app.bsky.feed.*`), or `all`. @default {["all"]} */
   readonly collections?: readonly string[];
+  /** Accounts; default: all. */
   readonly dids?: readonly string[];
-  /** @default {["commit", "identity", "account"]} */
+  /** Kinds of events. @default {["commit", "identity", "account"]} */
   readonly kinds?: readonly string[];
   /** So many times as fast as it came; 0 = as fast as it goes. @default {0} */
   readonly speed?: number;
@@ -41,13 +42,15 @@ export interface ReplayOptions {
   readonly restart?: boolean;
   /** In front of the key under which the position is saved, with a colon. */
   readonly keyPrefix?: string;
+  /** What waits between events where `speed` is not 0. */
   readonly clock?: Clock;
-  /** @default {Deno.stdin.readable} */
+  /** What `-` reads. @default {Deno.stdin.readable} */
   readonly stdin?: ReadableStream<Uint8Array>;
 }
 
 /** A replay. */
 export interface ReplaySource extends Source<AtEvent> {
+  /** Live figures. */
   readonly stats: SourceStats;
   /**
    * Looks at all files without reading them whole, so that a wrong one is found before anything begins.
