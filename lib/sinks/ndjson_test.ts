@@ -3,6 +3,8 @@ import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { Buffer } from "node:buffer";
 import type { AnyEvent } from "../atproto/event.ts";
 import { ConfigError, LockHeldError } from "../pipeline/errors.ts";
+import { readCompressed } from "../../tests/support/compressed.ts";
+import { serviceTest } from "../../tests/support/services.ts";
 import { ROOT } from "../../tests/support/paths.ts";
 import { ndjsonSink } from "./ndjson.ts";
 
@@ -35,11 +37,7 @@ async function append(path: string, ...texts: string[]): Promise<void> {
 
 /** What the usual tool makes of a file. */
 async function read(path: string): Promise<string> {
-  if (!/\.(gz|zst)$/.test(path)) return await Deno.readTextFile(path);
-  const [tool, ...args] = path.endsWith(".gz") ? ["zcat", path] : ["zstd", "-dcq", path];
-  const { code, stdout, stderr } = await new Deno.Command(tool!, { args }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
+  return /\.(gz|zst)$/.test(path) ? await readCompressed(path) : await Deno.readTextFile(path);
 }
 
 const KINDS = ["a.ndjson", "a.ndjson.gz", "a.ndjson.zst"];
@@ -95,29 +93,33 @@ function decode(path: string): Promise<string> {
   return path.endsWith(".gz") ? Promise.resolve(gunzipSync(Deno.readFileSync(path)).toString()) : read(path);
 }
 
-Deno.test("L17: a compressed file of another program is appended to, and keeps its lines after a cut", () =>
-  inFolder(async (folder) => {
-    const old = Array.from({ length: 50_000 }, () => `{"x":${Math.random()}}\n`).join("");
-    await Deno.writeTextFile(`${folder}/named.json`, old);
-    await new Deno.Command("gzip", { args: ["-k", `${folder}/named.json`] }).output();
-    await new Deno.Command("zstd", { args: ["-qk", `${folder}/named.json`] }).output();
-    const files: [string, Uint8Array][] = [
-      ["a.gz", gzipSync(old)],
-      ["b.gz", await Deno.readFile(`${folder}/named.json.gz`)],
-      ["c.zst", zstdCompressSync(old)],
-      ["d.zst", await Deno.readFile(`${folder}/named.json.zst`)],
-    ];
-    for (const [name, bytes] of files) {
-      const path = `${folder}/${name}`;
-      await Deno.writeFile(path, Buffer.concat([bytes, bytes]));
-      await append(path, `{"i":1}`);
-      const { size } = await Deno.stat(path);
-      await append(path, `{"i":2}`);
-      await Deno.truncate(path, size + 25);
-      await append(path, `{"i":3}`);
-      assert.equal(await read(path), `${old}${old}{"i":1}\n{"i":3}\n`, name);
-    }
-  }));
+serviceTest(
+  "L17: a compressed file of another program is appended to, and keeps its lines after a cut",
+  ["tools"],
+  () =>
+    inFolder(async (folder) => {
+      const old = Array.from({ length: 50_000 }, () => `{"x":${Math.random()}}\n`).join("");
+      await Deno.writeTextFile(`${folder}/named.json`, old);
+      await new Deno.Command("gzip", { args: ["-k", `${folder}/named.json`] }).output();
+      await new Deno.Command("zstd", { args: ["-qk", `${folder}/named.json`] }).output();
+      const files: [string, Uint8Array][] = [
+        ["a.gz", gzipSync(old)],
+        ["b.gz", await Deno.readFile(`${folder}/named.json.gz`)],
+        ["c.zst", zstdCompressSync(old)],
+        ["d.zst", await Deno.readFile(`${folder}/named.json.zst`)],
+      ];
+      for (const [name, bytes] of files) {
+        const path = `${folder}/${name}`;
+        await Deno.writeFile(path, Buffer.concat([bytes, bytes]));
+        await append(path, `{"i":1}`);
+        const { size } = await Deno.stat(path);
+        await append(path, `{"i":2}`);
+        await Deno.truncate(path, size + 25);
+        await append(path, `{"i":3}`);
+        assert.equal(await read(path), `${old}${old}{"i":1}\n{"i":3}\n`, name);
+      }
+    }),
+);
 
 Deno.test("what is not ours and not whole is refused and stays as it is", () =>
   inFolder(async (folder) => {

@@ -1,16 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { realTest } from "../../tests/support/real_data.ts";
-import {
-  commitEvent,
-  commitEvents,
-  ORIGIN,
-  put,
-  readBack,
-  readBackTest,
-  tempFolder,
-  v1Event,
-} from "../../tests/support/sqlite.ts";
+import { commitEvent, commitEvents, ORIGIN, put, readBack, readBackTest, v1Event } from "../../tests/support/sqlite.ts";
+import { tempFolder } from "../../tests/support/temp.ts";
 import { type AnyEvent, toJson } from "../atproto/event.ts";
 import type { Gap } from "../pipeline/batch.ts";
 import { ConfigError, PoisonError, TransientError } from "../pipeline/errors.ts";

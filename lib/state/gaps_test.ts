@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Gap } from "../pipeline/batch.ts";
 import { ConfigError, TransientError } from "../pipeline/errors.ts";
-import { tempFolder } from "../../tests/support/sqlite.ts";
+import { tempFolder } from "../../tests/support/temp.ts";
 import { acceptGaps, type GapRow, listGaps, openGapStore } from "./gaps.ts";
 
 const GAP: Gap = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { ConfigError, TransientError } from "../pipeline/errors.ts";
-import { tempFolder } from "../../tests/support/sqlite.ts";
+import { tempFolder } from "../../tests/support/temp.ts";
 import { faultOf, openingError, runningError } from "./sqlite_faults.ts";
 
 function thrownBy(fn: () => unknown): unknown {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { TransientError } from "../pipeline/errors.ts";
 import { captureLog } from "../../tests/support/log_records.ts";
-import { tempFolder } from "../../tests/support/sqlite.ts";
+import { tempFolder } from "../../tests/support/temp.ts";
 import { inTransaction, lockWaiter } from "./sqlite_transaction.ts";
 
 /** An error as `node:sqlite` throws it. */

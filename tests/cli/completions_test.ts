@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { serviceTest } from "../support/services.ts";
+import { tempFolder } from "../support/temp.ts";
 import { runCli } from "../support/cli.ts";
 
 const DEMO = { entry: "tests/support/demo_program.ts" };
@@ -66,36 +68,18 @@ const CASES: readonly [line: string, offers: readonly string[], not: readonly st
   ["bskyingest help de", ["demo"], []],
 ];
 
-function isInstalled(command: string): boolean {
-  return (Deno.env.get("PATH") ?? "").split(":").some((dir) => {
-    try {
-      return Deno.statSync(`${dir}/${command}`).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
-
 for (const [name, complete] of Object.entries({ bash, zsh, fish })) {
-  const missing = !isInstalled(name) && Deno.env.get("BSKYINGEST_REQUIRE_SERVICES") !== "1";
-  Deno.test({
-    name: `L11: completions in ${name}${missing ? ` (skipped: ${name} is not installed)` : ""}`,
-    ignore: missing,
-    async fn() {
-      const dir = await Deno.makeTempDir();
-      try {
-        await Deno.writeTextFile(`${dir}/some file.db`, "");
-        const { code, stdout } = await runCli(["completions", name], DEMO);
-        assert.equal(code, 0);
-        await Deno.writeTextFile(`${dir}/script`, stdout);
-        for (const [line, offers, not] of CASES) {
-          const got = (await complete(`${dir}/script`, line, dir)).map((offer) => offer.replaceAll("\\", "").trim());
-          for (const offer of offers) assert(got.includes(offer), `"${line}" must offer ${offer}: ${got.join(", ")}`);
-          for (const offer of not) assert(!got.includes(offer), `"${line}" must not offer ${offer}: ${got.join(", ")}`);
-        }
-      } finally {
-        await Deno.remove(dir, { recursive: true });
-      }
-    },
+  serviceTest(`L11: completions in ${name}`, ["shells"], async () => {
+    using dir = tempFolder();
+    await Deno.writeTextFile(`${dir.path}/some file.db`, "");
+    const { code, stdout } = await runCli(["completions", name], DEMO);
+    assert.equal(code, 0);
+    await Deno.writeTextFile(`${dir.path}/script`, stdout);
+    for (const [line, offers, not] of CASES) {
+      const offered = await complete(`${dir.path}/script`, line, dir.path);
+      const got = offered.map((offer) => offer.replaceAll("\\", "").trim());
+      for (const offer of offers) assert(got.includes(offer), `"${line}" must offer ${offer}: ${got.join(", ")}`);
+      for (const offer of not) assert(!got.includes(offer), `"${line}" must not offer ${offer}: ${got.join(", ")}`);
+    }
   });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cliArgs, cliEnv, runCli } from "../support/cli.ts";
-import { tempFolder } from "../support/sqlite.ts";
+import { tempFolder } from "../support/temp.ts";
 
 const SIMULATED = ["record", "jetstream", "--simulate", "-c", "all"];
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { generatedEvents } from "../../lib/simulate/generator.ts";
 import { cliArgs, cliEnv, runCli } from "../support/cli.ts";
-import { EPOCH_US, readBack, tempFolder } from "../support/sqlite.ts";
+import { EPOCH_US, readBack } from "../support/sqlite.ts";
+import { tempFolder } from "../support/temp.ts";
 
 /** Event lines as a v1 server sends them, 500 us of event time apart. */
 function eventLines(count: number): string[] {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { TransientError } from "../../lib/pipeline/errors.ts";
 import { sqliteSink } from "../../lib/sinks/sqlite.ts";
 import { openGapStore } from "../../lib/state/gaps.ts";
-import { commitEvents, put, readBack, tempFolder } from "../support/sqlite.ts";
+import { commitEvents, put, readBack } from "../support/sqlite.ts";
+import { tempFolder } from "../support/temp.ts";
 
 /** A file system of 4 MiB for one test. */
 function smallDisk(path: string): Disposable | undefined {

@@ -1,21 +1,14 @@
 import assert from "node:assert/strict";
 import { listCursors } from "../../lib/state/cursors_table.ts";
 import { ROOT } from "../support/paths.ts";
-import { readBack, readBackTest, tempFolder } from "../support/sqlite.ts";
+import { readBack, readBackTest } from "../support/sqlite.ts";
+import { randomFrom, startNumber } from "../support/random.ts";
+import { tempFolder } from "../support/temp.ts";
 
 const KILLS = 50;
 const TOTAL = 200_000;
 /** What a batch of the writer has on average. */
 const BATCH = 200;
-
-/** Numbers that look random, the same ones for the same start. */
-function randomFrom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 function spawn(...args: string[]): Deno.ChildProcess {
   const script = `${ROOT}/tests/crash/sqlite_writer.ts`;
@@ -55,7 +48,7 @@ function assertWhole(path: string, context: string): number {
 }
 
 readBackTest(`S6: ${KILLS} times kill -9 while ${TOTAL} events are written lose and double nothing`, async () => {
-  const start = Number(Deno.env.get("BSKYINGEST_SEED") ?? Math.floor(Math.random() * 2 ** 32));
+  const start = startNumber("S6");
   const random = randomFrom(start);
   using folder = tempFolder();
   const path = `${folder.path}/x.db`;

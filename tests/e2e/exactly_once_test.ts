@@ -66,14 +66,28 @@ realTest(`J28: kill -9 at ${KILLS} random moments, the real events`, ["expected_
   assert.equal(linesOf(db), await Deno.readTextFile(path!));
 });
 
-for (const [name, kind, wire] of [["v1 legacy", "legacy", "v1"], ["v1 new", "new", "v1"], ["v2", "new", "v2"]] as const) {
+for (
+  const [name, kind, wire] of [["v1 legacy", "legacy", "v1"], ["v1 new", "new", "v1"], ["v2", "new", "v2"]] as const
+) {
   Deno.test(`J28: kill -9 at ${KILLS} random moments, ${name}: exactly the rows`, async () => {
     using folder = tempFolder();
     const total = 60_000;
     const made = ["--epoch", "2026-01-01", "--count", String(total), "--rate", "20000", "--kind", kind];
     await using server = await serve(folder.path, made);
     const db = `${folder.path}/k.db`;
-    const args = ["jetstream", "--url", server[wire], "-c", "all", "--db", db, "--overlap", "1s", "--batch-size", "250"];
+    const args = [
+      "jetstream",
+      "--url",
+      server[wire],
+      "-c",
+      "all",
+      "--db",
+      db,
+      "--overlap",
+      "1s",
+      "--batch-size",
+      "250",
+    ];
     // A run that is killed before its first write has no position: from then on it would be live.
     assert.equal((await summaryOf(folder.path, [...args, "--cursor", "1", "-n", "1"])).written, 1);
     await killAndFinish(folder.path, args, db, total, 700);

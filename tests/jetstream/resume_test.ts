@@ -354,6 +354,7 @@ Deno.test("J39: reconnecting 20 times during traffic leaves one socket, no loss 
     const events = loadEventLines(range(1, 2000).map((i) => v1Line(i)).join("\n"));
     await using server = await startSimulate({ kind, events, rate: 20_000 });
     await using reading = run({ url: server.jetstream, now });
+    await reading.until(() => reading.position() !== undefined);
     for (let i = 1; i <= 20; i++) {
       await reading.until(() => reading.source.stats.connections >= i);
       reading.source.reconnect();

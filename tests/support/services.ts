@@ -5,12 +5,17 @@
  */
 
 /** What a test can need. */
-export type ServiceName = "shells";
+export type ServiceName = "shells" | "tools";
 
 /** Says what is missing of a service, or `undefined` if all is there. */
 const MISSING: Readonly<Record<ServiceName, () => string | undefined>> = {
-  shells: () => ["zsh", "fish"].map(missingCommand).find((reason) => reason !== undefined),
+  shells: () => firstMissing(["bash", "zsh", "fish"]),
+  tools: () => firstMissing(["sqlite3", "gzip", "zstd"]),
 };
+
+function firstMissing(commands: readonly string[]): string | undefined {
+  return commands.map(missingCommand).find((reason) => reason !== undefined);
+}
 
 function missingCommand(name: string): string | undefined {
   const folders = (Deno.env.get("PATH") ?? "").split(":");

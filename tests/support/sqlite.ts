@@ -47,12 +47,6 @@ export function readBackTest(name: string, fn: (t: Deno.TestContext) => void | P
   Deno.test(READER ? name : `${name} (neither sqlite3 nor python3 is installed: read by Deno's SQLite)`, fn);
 }
 
-/** A folder of its own for one test, deleted at the end of the block. */
-export function tempFolder(): Disposable & { readonly path: string } {
-  const path = Deno.makeTempDirSync({ prefix: "bskyingest_" });
-  return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
-}
-
 /** The origin of the events made here. */
 export const ORIGIN: Origin = Object.freeze({ source: "jetstream", wire: "v1", host: "example.test" });
 

@@ -3,7 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { TransientError } from "../../pipeline/errors.ts";
 import { listCursors } from "../../state/cursors_table.ts";
 import { captureLog } from "../../../tests/support/log_records.ts";
-import { commitEvents, put, readBack, readBackTest, tempFolder } from "../../../tests/support/sqlite.ts";
+import { commitEvents, put, readBack, readBackTest } from "../../../tests/support/sqlite.ts";
+import { tempFolder } from "../../../tests/support/temp.ts";
 import { sqliteSink } from "../sqlite.ts";
 
 Deno.test("S9: a write waits for another program's lock, with the event loop running", async () => {

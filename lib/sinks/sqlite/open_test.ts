@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { ConfigError } from "../../pipeline/errors.ts";
 import { captureLog } from "../../../tests/support/log_records.ts";
-import { commitEvents, put, readBack, readBackTest, tempFolder } from "../../../tests/support/sqlite.ts";
+import { commitEvents, put, readBack, readBackTest } from "../../../tests/support/sqlite.ts";
+import { tempFolder } from "../../../tests/support/temp.ts";
 import { sqliteSink, type SqliteSinkOptions } from "../sqlite.ts";
 import { useWal } from "./open.ts";
 

@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { type AtEvent, type CommitEvent, dedupeKey } from "../../atproto/event.ts";
-import {
-  commitEvent,
-  commitEvents,
-  EPOCH_US,
-  labelEvent,
-  ORIGIN,
-  put,
-  tempFolder,
-} from "../../../tests/support/sqlite.ts";
+import { commitEvent, commitEvents, EPOCH_US, labelEvent, ORIGIN, put } from "../../../tests/support/sqlite.ts";
+import { tempFolder } from "../../../tests/support/temp.ts";
 import { type SqliteIndex, sqliteSink } from "../sqlite.ts";
 
 /** With the index on time and without it, the two ways of looking. */

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { Gap } from "../../pipeline/batch.ts";
 import { listCursors } from "../../state/cursors_table.ts";
 import { listGaps } from "../../state/gaps.ts";
-import { commitEvent, EPOCH_US, put, readBack, readBackTest, tempFolder } from "../../../tests/support/sqlite.ts";
+import { commitEvent, EPOCH_US, put, readBack, readBackTest } from "../../../tests/support/sqlite.ts";
+import { tempFolder } from "../../../tests/support/temp.ts";
 import { sqliteSink } from "../sqlite.ts";
 
 const HOUR_MS = 3_600_000;

@@ -9,9 +9,9 @@ import {
   put,
   readBack,
   readBackTest,
-  tempFolder,
   v1Event,
 } from "../../../tests/support/sqlite.ts";
+import { tempFolder } from "../../../tests/support/temp.ts";
 import { sqliteSink } from "../sqlite.ts";
 
 const VIEWS = [

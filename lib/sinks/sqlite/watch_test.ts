@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { captureLog } from "../../../tests/support/log_records.ts";
-import { tempFolder } from "../../../tests/support/sqlite.ts";
+import { tempFolder } from "../../../tests/support/temp.ts";
 import { fileWatch } from "./watch.ts";
 
 Deno.test("a write-ahead log that grows too large is warned of once, and again when it comes back", async () => {

@@ -29,7 +29,7 @@ const COMMIT_HEAD = new RegExp(
   String.raw`^\{"did":"did:[^"\\]{1,2044}","time_us":(\d{1,16})(?:,"cursor":(\d{1,16}))?,"kind":"commit",` +
     String.raw`"commit":\{"rev":"[^"\\]+","operation":"(?:create|update|delete)","collection":"([^"\\]+)"`,
 );
-const HEAD_BYTES = 512;
+const HEAD_BYTES = 320;
 
 /** What a reader tells its session besides batches. */
 export interface ReaderEvents {
