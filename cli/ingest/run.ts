@@ -8,7 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import type { AnyEvent } from "../../lib/atproto/event.ts";
 import type { Cursor } from "../../lib/pipeline/batch.ts";
 import { createCounters } from "../../lib/pipeline/counters.ts";
-import { ConfigError, messageOf, OutputClosedError } from "../../lib/pipeline/errors.ts";
+import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
 import { runPipeline } from "../../lib/pipeline/pipeline.ts";
 import { fullJitter } from "../../lib/pipeline/retry.ts";
 import type { CheckpointStore, Sink } from "../../lib/pipeline/sink.ts";
@@ -70,7 +70,7 @@ export async function runIngest(ingest: Ingest): Promise<number> {
     const stop = AbortSignal.any([signals.stop, timeUp.signal]);
     ended = await transfer(ingest, target, source, { counters, stop, kill: signals.kill });
     if (ended === "stop" && timeUp.signal.aborted && source.stats?.connections === 0) {
-      throw new Error(`Cannot read from ${name}: no connection came about in time`);
+      throw new TransientError(`Cannot read from ${name}: no connection came about in time`);
     }
   } catch (error) {
     failure = error;
