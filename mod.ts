@@ -44,7 +44,7 @@ export * from "./lib/pipeline/errors.ts";
 export { type PipelineOptions, type PipelineResult, runPipeline } from "./lib/pipeline/pipeline.ts";
 export { type Backoff, fullJitter } from "./lib/pipeline/retry.ts";
 export type * from "./lib/pipeline/sink.ts";
-export type * from "./lib/pipeline/source.ts";
+export { batchStream, type OpenOptions, type Source, type SourceStats } from "./lib/pipeline/source.ts";
 export { filterEvents, mapEvents, regroup, type RegroupOptions, type Stage } from "./lib/pipeline/stages.ts";
 export { jetstream, type JetstreamSource } from "./lib/sources/jetstream/jetstream.ts";
 export type { JetstreamOptions, TapEntry } from "./lib/sources/jetstream/options.ts";

@@ -6,6 +6,7 @@
 import {
   ConfigError,
   DeadRatioError,
+  FatalError,
   GapError,
   LockHeldError,
   OutputClosedError,
@@ -27,7 +28,7 @@ export function exitStatus(error: unknown): number {
 
 /** Whether the error is one that the program foresees: its message says it all, a stack would not help. */
 export function isForeseen(error: unknown): boolean {
-  return [ConfigError, LockHeldError, TransientError, GapError, DeadRatioError, PoisonError].some((type) =>
+  return [ConfigError, LockHeldError, TransientError, FatalError, GapError, DeadRatioError, PoisonError].some((type) =>
     error instanceof type
   );
 }

@@ -83,11 +83,15 @@ export function summarize(input: ReportInput): Summary {
     lag_ms: lag === undefined || !input.live ? null : Math.max(0, Math.round(lag)),
     started_at: input.startedAt.toISOString(),
     duration_ms: Math.round(durationMs),
-    rate_per_s: durationMs > 0 ? Math.round(written / durationMs * 1e6) / 1e3 : 0,
+    rate_per_s: perSecond(dryRun ? 0 : written, durationMs),
     ended_by: input.endedBy,
     error: input.error,
     exit: input.exit,
   };
+}
+
+function perSecond(events: number, ms: number): number {
+  return ms > 0 ? Math.round(events / ms * 1e6) / 1e3 : 0;
 }
 
 function cursorOf({ cursors }: Counters): unknown {
@@ -114,9 +118,10 @@ export function humanSummary(summary: Summary, target: string): string {
   const { would_write } = summary;
   const did = would_write === undefined ? `Wrote ${n(summary.written)} events` : `Would write ${n(would_write)} events`;
   const seconds = (summary.duration_ms / 1000).toFixed(1);
+  const rate = Math.round(perSecond(would_write ?? summary.written, summary.duration_ms));
   const cursor = summary.cursor as { host?: string; time_us?: number; seq?: number } | null;
   const lines = [
-    `${did} into ${target} in ${seconds} s (${n(Math.round(summary.rate_per_s))}/s), ended by ${summary.ended_by}`,
+    `${did} into ${target} in ${seconds} s (${n(rate)}/s), ended by ${summary.ended_by}`,
     `received ${n(summary.received)}, filtered ${n(summary.filtered)}, duplicates ${n(summary.duplicates)}, ` +
     `dead letters ${n(summary.dead_lettered)}, unsettled ${n(summary.unsettled)}, retried ${n(summary.retried)}`,
     `gaps ${n(summary.gaps)}, reconnects ${n(summary.reconnects)}, ${

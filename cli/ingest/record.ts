@@ -5,7 +5,7 @@
  */
 import { dirname } from "node:path";
 import { createCounters } from "../../lib/pipeline/counters.ts";
-import { ConfigError, messageOf, OutputClosedError } from "../../lib/pipeline/errors.ts";
+import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
 import { jetstream, type JetstreamSource } from "../../lib/sources/jetstream/jetstream.ts";
 import { createRecorder, type Recorder, type RecordingOutput } from "../../lib/sources/replay/recorder.ts";
 import { fileError, openPrivate, syncFolder, writeAll } from "../../lib/state/files.ts";
@@ -143,7 +143,7 @@ async function run(
       if (recorder.waiting >= MOST_WAITING) await recorder.flush();
     }
     if (timeUp.signal.aborted && source.stats.connections === 0) {
-      throw new Error(`Cannot read from ${source.hosts.join(",")}: no connection came about in time`);
+      throw new TransientError(`Cannot read from ${source.hosts.join(",")}: no connection came about in time`);
     }
   } catch (error) {
     fail(error);

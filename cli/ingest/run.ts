@@ -73,7 +73,7 @@ export async function runIngest(ingest: Ingest): Promise<number> {
       throw new TransientError(`Cannot read from ${name}: no connection came about in time`);
     }
   } catch (error) {
-    failure = error;
+    failure = firstFailure(error);
   } finally {
     clearTimeout(timer);
   }
@@ -99,15 +99,15 @@ export async function runIngest(ingest: Ingest): Promise<number> {
     now: Date.now(),
     live: ingest.live,
   });
-  if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));
-  else if (globals.json) context.stderr(JSON.stringify(summary));
-  else if (!globals.quiet) context.stderr(humanSummary(summary, `${target.place} (${target.sink})`));
   if (counters.deadLettered > 0 && !values.dryRun) {
     log.warn("{n} dead letters: bskyingest dead-letter list --dead-letter {file}", {
       n: counters.deadLettered,
       file: target.deadLetter,
     });
   }
+  if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));
+  else if (globals.json) context.stderr(JSON.stringify(summary));
+  else if (!globals.quiet) context.stderr(humanSummary(summary, `${target.place} (${target.sink})`));
   if (failure !== undefined) throw failure;
   return exit;
 }
@@ -128,11 +128,17 @@ async function transfer(
     );
   }
   await using resources = new AsyncDisposableStack();
+  if (!values.dryRun) await makeOwnFolders(context, target);
   if (target.lock && !values.dryRun) resources.use(await acquireLock(target.lock, { command: context.command }));
   const { sink, checkpoints } = values.dryRun
     ? { sink: await openDry(ingest, target), checkpoints: undefined }
     : await openSink(ingest, target, resources);
-  const deadLetter = values.dryRun ? undefined : await openOwnDeadLetter(context, target);
+  const deadLetter = values.dryRun ? undefined : await openDeadLetter({
+    path: target.deadLetter,
+    maxBytes: values.deadLetterMaxBytes,
+    command: context.command,
+    key: target.key,
+  });
   using gaps = openGapStore(target.gaps);
   announce(target, values.dryRun, await (checkpoints ?? sink.checkpoints)?.load(source.key));
   const result = await runPipeline<AnyEvent>({
@@ -158,10 +164,10 @@ async function transfer(
   return result.endedBy;
 }
 
-/** A folder of ours is made, one that the user names must be there. */
-async function openOwnDeadLetter({ values, command }: Ingest["context"], { deadLetter: path, key }: Target) {
-  if (values.deadLetter === undefined) await makeFolder(dirname(path));
-  return await openDeadLetter({ path, maxBytes: values.deadLetterMaxBytes, command, key });
+/** Folders of ours are made, those that the user names must be there. */
+async function makeOwnFolders({ values }: Ingest["context"], { deadLetter, position }: Target): Promise<void> {
+  if (values.deadLetter === undefined) await makeFolder(dirname(deadLetter));
+  if (position && "file" in position && values.stateFile === undefined) await makeFolder(dirname(position.file));
 }
 
 async function openSink(
@@ -236,6 +242,11 @@ function howItEnded(
   if (signals.received !== undefined) return "signal";
   if (timeUp.aborted) return "time";
   return ingest.endOfSource;
+}
+
+/** Closing what a failed run had open may fail as well: what came first says why. */
+function firstFailure(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
 }
 
 function startTimer(controller: AbortController, ms: number) {

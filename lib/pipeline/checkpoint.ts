@@ -5,7 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Cursor } from "./batch.ts";
-import { messageOf } from "./errors.ts";
+import { FatalError, messageOf } from "./errors.ts";
 import type { CheckpointStore } from "./sink.ts";
 
 const log = getLogger(["bskyingest", "checkpoint"]);
@@ -70,7 +70,7 @@ export class Checkpointer {
     }
     this.#timer = undefined;
     if (this.#failures >= MAX_FAILURES) {
-      return this.#options.onFailure(new Error("Cannot go on: positions cannot be saved"));
+      return this.#options.onFailure(new FatalError("Cannot go on: positions cannot be saved"));
     }
     if (this.#latest.size > 0) this.#schedule();
   }

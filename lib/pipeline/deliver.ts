@@ -64,6 +64,7 @@ export async function deliver<T>(batch: Batch<T> & { readonly key: string }, o: 
       again = nothing ? 0 : todo.items.length - (result.rejected.length - dead.length);
     } catch (error) {
       if (!(error instanceof TransientError)) throw error;
+      o.signal.throwIfAborted(); // what was given up is not tried again
       failure = error;
     }
     if (!hasWork(todo, o.sink)) break;

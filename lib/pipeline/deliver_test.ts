@@ -76,10 +76,25 @@ Deno.test("deliver: any other failure is not tried again", async () => {
 Deno.test("deliver: an abort ends the wait for the next attempt", async () => {
   const controller = new AbortController();
   const down = () => {
-    controller.abort(new Error("Killed"));
     throw new TransientError("Cannot connect: reset");
   };
-  await rejects(run("a", down, { deliver: { backoff: () => 600_000, signal: controller.signal } }), /Killed/);
+  const backoff = () => {
+    queueMicrotask(() => controller.abort(new Error("Killed")));
+    return 600_000;
+  };
+  await rejects(run("a", down, { deliver: { backoff, signal: controller.signal } }), /Killed/);
+});
+
+Deno.test("deliver: a write that was given up is not tried again, whatever the reason", async () => {
+  const controller = new AbortController();
+  const stuck = () => {
+    controller.abort(new TransientError("Cannot finish in time"));
+    throw controller.signal.reason;
+  };
+  const backoff = () => {
+    throw new Error("Cannot happen: asked when to try again");
+  };
+  await rejects(run("a", stuck, { deliver: { backoff, signal: controller.signal } }), /Cannot finish in time/);
 });
 
 Deno.test("deliver: what is refused for good goes to the dead letter under the sink's name, the rest is written", async () => {

@@ -53,6 +53,12 @@ export class PoisonError extends Error {
   }
 }
 
+/** The run cannot go on, for a reason that its message says and no option causes; exit status 1, no stack. */
+export class FatalError extends Error {
+  /** Tells the class where `instanceof` cannot. */
+  override readonly name = "FatalError";
+}
+
 /** Another process holds the lock on the same state; exit status 75. */
 export class LockHeldError extends Error {
   /** Tells the class where `instanceof` cannot. */

@@ -44,3 +44,29 @@ export interface Source<T> {
   /** Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. */
   open(options?: OpenOptions<T>): ReadableStream<Batch<T>>;
 }
+
+/**
+ * Batches of a generator as the stream that {@link Source.open} gives: pulled one at a time, and cancelled although the
+ * generator waits for something.
+ *
+ * @param stop See {@link OpenOptions.stop}.
+ * @param batches Makes the generator; it ends soon after its signal has aborted.
+ */
+export function batchStream<T>(
+  stop: AbortSignal | undefined,
+  batches: (stop: AbortSignal) => AsyncGenerator<Batch<T>, void>,
+): ReadableStream<Batch<T>> {
+  const cancelled = new AbortController();
+  const generator = batches(stop ? AbortSignal.any([stop, cancelled.signal]) : cancelled.signal);
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await generator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      cancelled.abort();
+      await generator.return();
+    },
+  }, { highWaterMark: 0 });
+}

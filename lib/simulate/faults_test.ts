@@ -21,6 +21,19 @@ Deno.test("T5: --close-after: exactly so many events, then a cut, or the close f
   });
 });
 
+Deno.test("T5: --close-after counts no event that a resume by time asks for again", async () => {
+  for (const kind of ["legacy", "new"] as const) {
+    await using server = await startSimulate({ kind, epoch: EPOCH, closeAfter: 10 });
+    const counts = [];
+    for (let i = 0; i < 3; i++) {
+      await using client = await connect(`${server.jetstream}?cursor=${EPOCH + 500}`);
+      await client.ended;
+      counts.push(client.messages.length);
+    }
+    assert.deepEqual(counts, [10, 20, 30]);
+  }
+});
+
 Deno.test("T5: --stall-after: nothing more, but the connection lives", async () => {
   await using server = await startSimulate({ stallAfter: 5 });
   await using client = await connect(server.jetstream);

@@ -161,7 +161,11 @@ function checkUpgrade(request: Request): void {
 }
 
 /** Where to begin. Inclusive: the event at the cursor comes again. */
-function startOf(text: string, wire: Wire, { store, oldest }: Service): Pick<Subscription, "start" | "byTime" | "notice"> {
+function startOf(
+  text: string,
+  wire: Wire,
+  { store, oldest }: Service,
+): Pick<Subscription, "start" | "byTime" | "notice"> {
   const floor = store.bySeq(oldest);
   const live = Math.max(floor, store.live());
   if (text === "") return { start: live };

@@ -10,7 +10,7 @@ import { type AtEvent, type Kind, KINDS } from "../atproto/event.ts";
 import { isDid, isNsid, wildcardHead } from "../atproto/syntax.ts";
 import type { Batch, Cursor } from "../pipeline/batch.ts";
 import { ConfigError } from "../pipeline/errors.ts";
-import type { OpenOptions, Source, SourceStats } from "../pipeline/source.ts";
+import { batchStream, type OpenOptions, type Source, type SourceStats } from "../pipeline/source.ts";
 import { type Filter, matcher } from "./jetstream/filter.ts";
 import { type Chunks, fileChunks, readError, streamChunks } from "./replay/chunks.ts";
 import { createCopies } from "./replay/copies.ts";
@@ -90,22 +90,7 @@ export function replay(options: ReplayOptions): ReplaySource {
     key: options.keyPrefix === undefined ? key : `${options.keyPrefix}:${key}`,
     stats,
     check: async () => void await findFiles(options.files),
-    open(open = {}) {
-      const cancelled = new AbortController();
-      const stop = open.stop ? AbortSignal.any([open.stop, cancelled.signal]) : cancelled.signal;
-      const batches = replayBatches(options, filter, { stats, stop }, open);
-      return new ReadableStream<Batch<AtEvent>>({
-        async pull(controller) {
-          const { done, value } = await batches.next();
-          if (done) controller.close();
-          else controller.enqueue(value);
-        },
-        async cancel() {
-          cancelled.abort();
-          await batches.return();
-        },
-      }, { highWaterMark: 0 });
-    },
+    open: (open = {}) => batchStream(open.stop, (stop) => replayBatches(options, filter, { stats, stop }, open)),
   };
 }
 

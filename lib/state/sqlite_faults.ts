@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ConfigError, messageOf, TransientError } from "../pipeline/errors.ts";
+import { ConfigError, FatalError, messageOf, TransientError } from "../pipeline/errors.ts";
 
 /** The kinds of failure that lead to different ends; `other` is a bug or something nobody foresaw. */
 export type SqliteFault =
@@ -56,7 +56,7 @@ export function openingError(path: string, error: unknown): unknown {
 
 /**
  * What a failure in the midst of a run becomes: `TransientError` where waiting may help, `ConfigError` where the user must
- * give access back, a plain `Error` for a damaged file, and anything else as it is.
+ * give access back, `FatalError` for a damaged file, and anything else as it is.
  */
 export function runningError(path: string, error: unknown): unknown {
   const text = `Cannot write to ${path}: ${messageOf(error)}`;
@@ -69,7 +69,7 @@ export function runningError(path: string, error: unknown): unknown {
     case "cannot_open":
       return new ConfigError(text, { cause: error });
     case "corrupt":
-      return new Error(`${text}. ${recoverHint(path)}`, { cause: error });
+      return new FatalError(`${text}. ${recoverHint(path)}`, { cause: error });
     default:
       return error;
   }

@@ -2,44 +2,20 @@ import assert from "node:assert/strict";
 import { TransientError } from "../../lib/pipeline/errors.ts";
 import { sqliteSink } from "../../lib/sinks/sqlite.ts";
 import { openGapStore } from "../../lib/state/gaps.ts";
+import { diskTest } from "../support/small_disk.ts";
 import { commitEvents, put, readBack } from "../support/sqlite.ts";
-import { tempFolder } from "../support/temp.ts";
 
-/** A file system of 4 MiB for one test. */
-function smallDisk(path: string): Disposable | undefined {
-  const run = (command: string, args: string[]) =>
-    new Deno.Command(command, { args, stderr: "null" }).outputSync().success;
-  if (Deno.uid() !== 0 || !run("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", path])) return undefined;
-  return { [Symbol.dispose]: () => void run("umount", [path]) };
-}
-
-function canMount(): boolean {
-  using folder = tempFolder();
-  using disk = smallDisk(folder.path);
-  return disk !== undefined;
-}
-
-const ABLE = canMount();
-
-function diskTest(name: string, fn: (folder: string) => Promise<void>): void {
-  Deno.test({
-    name: ABLE ? name : `${name} (skipped: mounting a small file system is not allowed here)`,
-    ignore: !ABLE,
-    async fn() {
-      using folder = tempFolder();
-      using _disk = smallDisk(folder.path);
-      await fn(folder.path);
-    },
-  });
-}
+/** Size of the file systems, in MiB. */
+const DISK = 4;
 
 /** Leaves `bytes` of the disk free. */
 function fill(path: string, bytes: number): void {
-  Deno.writeFileSync(path, new Uint8Array(4 * 2 ** 20 - bytes));
+  Deno.writeFileSync(path, new Uint8Array(DISK * 2 ** 20 - bytes));
 }
 
 diskTest(
   "S10: a full disk is transient; with space again the same batch goes in, complete and exact",
+  DISK,
   async (folder) => {
     const path = `${folder}/x.db`;
     const ballast = `${folder}/ballast`;
@@ -71,12 +47,12 @@ diskTest(
   },
 );
 
-diskTest("a disk that is full while the file is made ends the start", async (folder) => {
+diskTest("a disk that is full while the file is made ends the start", DISK, async (folder) => {
   fill(`${folder}/ballast`, 8_192);
   await assert.rejects(sqliteSink({ path: `${folder}/x.db` }), /^ConfigError: Cannot open .*x\.db: /);
 });
 
-diskTest("gaps wait for space too", async (folder) => {
+diskTest("gaps wait for space too", DISK, async (folder) => {
   const path = `${folder}/gaps.db`;
   using store = openGapStore(path);
   const gap = { source: "s", host: "h", unit: "us", from: 1, to: 2, reason: "clamped", state: "open" } as const;

@@ -191,13 +191,14 @@ Deno.test("J35: a sink that stands still closes the socket after 3 s, and nothin
     );
     await reading.until(() => reading.counters.received > 0);
     const begun = Date.now();
-    const before = Deno.memoryUsage().rss;
     await until(() => server.counters.open === 0);
-    assert.ok(Date.now() - begun >= 2500, `${Date.now() - begun} ms`);
-    assert.ok(Deno.memoryUsage().rss - before < 100e6);
-    assert.equal(reading.events.length, 0);
-    assert.ok(reading.counters.received < 30_000, `${reading.counters.received}`);
-    gate.resolve();
+    const stood = Date.now() - begun;
+    const { received } = reading.counters;
+    const written = reading.events.length;
+    gate.resolve(); // before anything can fail: the run cannot be stopped while its sink stands still
+    assert.ok(stood >= 2500, `${stood} ms`);
+    assert.equal(written, 0);
+    assert.ok(received < 30_000, `${received}`); // how much memory that is, the benchmarks measure
     await reading.until(() => reading.events.length >= count);
     await reading.stop();
     assert.deepEqual(reading.events.map((e) => (e.time_us - T0) / 500), range(1, count), kind);

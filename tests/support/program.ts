@@ -4,9 +4,9 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import type { Summary } from "../../cli/report.ts";
 import { type Child, startCli } from "./child.ts";
-import { readBack } from "./sqlite.ts";
 
 /** How a run ended. */
 export interface Ended {
@@ -92,10 +92,12 @@ export function askedFor({ stderr }: { readonly stderr: readonly string[] }): st
   return stderr.flatMap((line) => /jetstream: Connected to .*, (live|from \d+)$/.exec(line)?.[1] ?? []);
 }
 
-/** Rows in a table of events; 0 while there is none. */
-export function rowsIn(db: string): number {
-  const tables = fileExists(db) ? readBack(db, "SELECT 1 FROM sqlite_master WHERE name = 'events'") : [];
-  return tables.length === 0 ? 0 : readBack<{ n: number }>(db, "SELECT count(*) AS n FROM events")[0]!.n;
+/** Rows in the table of events, while a run may be at it; 0 as long as there is none. */
+export function rowsIn(path: string): number {
+  if (!fileExists(path)) return 0;
+  using db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  const made = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'events'").get();
+  return made === undefined ? 0 : Number(db.prepare("SELECT max(position) AS n FROM events").get()!.n ?? 0);
 }
 
 /** Whether there is such a file. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
+import { FatalError } from "../../pipeline/errors.ts";
 import { sizeOf } from "../../state/sqlite_file.ts";
 
 const log = getLogger(["bskyingest", "sqlite"]);
@@ -22,7 +23,7 @@ export interface FileWatchOptions {
 export interface FileWatch {
   /** Looks if the last look is long enough ago; to be called before each write. Throws when the file is gone. */
   tick(): void;
-  /** Throws an `Error` when `path` is not the file any more that it was. */
+  /** Throws a `FatalError` when `path` is not the file any more that it was. */
   check(): void;
 }
 
@@ -36,7 +37,7 @@ export function fileWatch(path: string, { everyMs, now, walLimit = 2 ** 30 }: Fi
     const there = identityOf(path);
     if (there === identity) return;
     const state = there === undefined ? "was removed" : "was replaced by another file";
-    throw new Error(
+    throw new FatalError(
       `Cannot write to ${path}: it ${state} during the run. What is stored is where the file was moved to`,
     );
   }

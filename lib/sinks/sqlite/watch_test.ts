@@ -31,6 +31,6 @@ Deno.test("looks are not more frequent than asked, also when the clock is set ba
   now -= 500_000;
   assert.throws(
     () => watch.tick(),
-    /^Error: Cannot write to .*: it was removed during the run\. What is stored is where/,
+    /^FatalError: Cannot write to .*: it was removed during the run\. What is stored is where/,
   );
 });

@@ -5,7 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Outcome } from "../../net/websocket.ts";
-import { ConfigError, TransientError } from "../../pipeline/errors.ts";
+import { ConfigError, FatalError, TransientError } from "../../pipeline/errors.ts";
 import type { Plan } from "./options.ts";
 import { type Endpoint, MOST_DIDS_IN_URL, type Wire } from "./url.ts";
 
@@ -121,7 +121,7 @@ export class Hosts {
     if ([1002, 1003, 1007].includes(code) && ++this.#protocolErrors >= MOST_FAILURES) {
       this.#brokenHosts.add(this.current);
       if (this.#brokenHosts.size === this.#plan.endpoints.length) {
-        throw new Error(`Cannot read from ${this.current.host}: ${words}, three times in a row on every host`);
+        throw new FatalError(`Cannot read from ${this.current.host}: ${words}, three times in a row on every host`);
       }
       this.next();
       return { step: "again", failure: new TransientError(`Cannot read on: ${words}`) };

@@ -1,0 +1,320 @@
+/**
+ * One opened Jetstream: connection after connection, each at the position that the last one reached.
+ *
+ * @module
+ */
+import { getLogger } from "@logtape/logtape";
+import type { AtEvent, Origin } from "../../atproto/event.ts";
+import type { Connection, Outcome } from "../../net/websocket.ts";
+import type { Batch } from "../../pipeline/batch.ts";
+import { FatalError, type TransientError } from "../../pipeline/errors.ts";
+import { delay, fullJitter } from "../../pipeline/retry.ts";
+import type { OpenOptions, SourceStats } from "../../pipeline/source.ts";
+import { USER_AGENT } from "../../version.ts";
+import { Hosts, type Step } from "./hosts.ts";
+import { isBusy } from "./filter.ts";
+import type { JetstreamOptions, Plan } from "./options.ts";
+import { parsePosition } from "./position.ts";
+import { EpochError, Reader } from "./reader.ts";
+import { type Resume, Track } from "./track.ts";
+import { buildUrl, MICROSECONDS_FROM, needsHello, optionsUpdate, type Request, type Wire } from "./url.ts";
+
+const log = getLogger(["bskyingest", "jetstream"]);
+
+/** Paused by back-pressure for so long, a connection is given up: the server would cut it some 5 s later. */
+const PAUSED_MS = 3000;
+/** A connection that stayed open for so long was a good one. */
+const STABLE_MS = 30_000;
+/** After the first event past the end, late earlier ones may come for so long. */
+const LINGER_MS = 500;
+/** A past end is taken as reached when an open connection has nothing more to say for so long. */
+const QUIET_END_MS = 10_000;
+/** A filter that matches little may be silent for so many idle timeouts. */
+const QUIET_FACTOR = 20;
+const MOST_SILENT_MS = 600_000;
+
+/** One opened source. */
+export class Session {
+  readonly #plan: Plan;
+  readonly #stats: SourceStats;
+  readonly #open: OpenOptions<AtEvent>;
+  readonly #stop: AbortSignal;
+  readonly #track: Track;
+  readonly #hosts: Hosts;
+  readonly #now: () => number;
+  readonly #tap: JetstreamOptions["tap"];
+  readonly #backoff: (attempt: number, error: unknown) => number | undefined;
+  /** Ends the stream from within: `end` is reached. */
+  readonly #ended = new AbortController();
+  #connection: AbortController | undefined;
+  #dialAtOnce = new AbortController();
+  #wire: Wire = "v1";
+  #attempt = 0;
+  #idleReconnects = 0;
+  #silenceFactor = 1;
+  #oversize = { at: undefined as string | undefined, times: 0 };
+  #maxMessageBytes: number;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
+  #wallEnd: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    plan: Plan,
+    options: JetstreamOptions,
+    stats: SourceStats,
+    open: OpenOptions<AtEvent>,
+    stop: AbortSignal,
+  ) {
+    this.#plan = plan;
+    this.#stats = stats;
+    this.#open = open;
+    this.#stop = AbortSignal.any([stop, this.#ended.signal]);
+    this.#track = new Track(plan);
+    this.#hosts = new Hosts(plan);
+    this.#now = options.now ?? Date.now;
+    this.#backoff = options.backoff ?? fullJitter();
+    this.#tap = options.tap;
+    this.#maxMessageBytes = plan.maxMessageBytes;
+  }
+
+  /** Adds what a restart needs, for sinks that cannot recall; `cursor` was made by this session. */
+  seal(cursor: string): string {
+    return this.#open.recall ? cursor : this.#track.seal(cursor);
+  }
+
+  reconnect(): void {
+    this.#dialAtOnce.abort();
+    this.#dialAtOnce = new AbortController();
+    this.#connection?.abort();
+  }
+
+  async *batches(): AsyncGenerator<Batch<AtEvent>, void> {
+    const { cursor, recall } = this.#open;
+    await this.#track.start(cursor, recall, this.#now() * 1000);
+    const { begin } = this.#plan;
+    if (cursor !== undefined && this.#track.time !== undefined) {
+      const { host, time_us } = parsePosition(cursor);
+      this.#hosts.prefer(host);
+      this.#greet(time_us);
+    } else if (begin !== undefined && begin >= MICROSECONDS_FROM) this.#greet(begin);
+    this.#startEndTimer();
+    try {
+      while (!this.#stop.aborted) yield* this.#connectOnce();
+    } finally {
+      clearTimeout(this.#lingering);
+      clearTimeout(this.#wallEnd);
+    }
+  }
+
+  /** One connection, and the wait that follows it. */
+  async *#connectOnce(): AsyncGenerator<Batch<AtEvent>, void> {
+    const wire = await this.#hosts.wire(this.#stop);
+    if (this.#stop.aborted) return;
+    this.#wire = wire;
+    const { host } = this.#hosts.current;
+    const resume = this.#track.resume(host);
+    const request: Request = {
+      wire,
+      filter: this.#plan.filter,
+      cursor: resume.cursor,
+      maxMessageBytes: this.#maxMessageBytes,
+    };
+    // Loading `ws` takes longer than everything else of this library together: not before it is needed.
+    const { connect } = await import("../../net/websocket.ts");
+    const dialled = this.#now();
+    const own = new AbortController();
+    this.#connection = own;
+    const connection = connect(buildUrl(this.#hosts.current, request), {
+      headers: { "User-Agent": USER_AGENT },
+      maxPayload: this.#plan.maxFrameBytes,
+      liveMs: this.#plan.idleTimeoutMs,
+      silentMs: this.#silentMs(wire),
+      pausedMs: PAUSED_MS,
+      signal: AbortSignal.any([this.#stop, own.signal]),
+    });
+    const opened = connection.opened.then((ok) => ok && this.#onOpen(connection, request, host));
+    const origin: Origin = Object.freeze({ source: "jetstream", wire, host });
+    const reader = this.#makeReader(origin, resume);
+    const epoch = yield* this.#read(connection, reader, own);
+    const outcome = await connection.closed;
+    const ok = await opened;
+    if (ok) this.#tap?.({ type: "closed", ...closeOf(outcome) });
+    if (outcome.kind === "oversize") yield this.#onOversize(reader);
+    if (reader.progressed || (ok && this.#now() - dialled >= STABLE_MS)) this.#attempt = 0;
+    const afterHello = needsHello(request) && !reader.progressed;
+    const step = this.#next(outcome, reader, { opened: ok, afterHello, epoch });
+    if (step.step === "again" && "failure" in step) await this.#wait(step.failure);
+  }
+
+  #makeReader(origin: Origin, resume: Resume): Reader {
+    const on = { onIgnored: () => this.#stats.ignored++, onEnd: (now: boolean) => this.#onEnd(now) };
+    return new Reader(this.#plan, this.#track, origin, resume, on, this.#now);
+  }
+
+  /** Answers whether the server turned out to be in another epoch. */
+  async *#read(connection: Connection, reader: Reader, own: AbortController): AsyncGenerator<Batch<AtEvent>, boolean> {
+    const frames = connection.frames.getReader();
+    try {
+      for (let chunk; !(chunk = await frames.read()).done;) {
+        this.#tap?.({ type: "frames", frames: chunk.value });
+        for (const message of chunk.value.data) this.#stats.bytesReceived += message.length;
+        yield* reader.batches(chunk.value);
+        if (this.#ended.signal.aborted) break;
+        if (reader.progressed) this.#idleReconnects = 0, this.#silenceFactor = 1, this.#oversize.times = 0;
+      }
+      return false;
+    } catch (error) {
+      if (!(error instanceof EpochError)) throw error;
+      log.warn("{host} is not where it was: {why}. Resuming by time", {
+        host: this.#hosts.current.host,
+        why: error.message,
+      });
+      this.#track.forgetSeq();
+      return true;
+    } finally {
+      own.abort();
+      await frames.cancel();
+      await connection.closed;
+    }
+  }
+
+  #next(
+    outcome: Outcome,
+    reader: Reader,
+    how: { readonly opened: boolean; readonly afterHello: boolean; readonly epoch: boolean },
+  ): Step {
+    if (this.#stop.aborted) return { step: "stop" };
+    if (how.epoch) return { step: "again" };
+    const { host } = this.#hosts.current;
+    if (outcome.kind === "stopped") return { step: "again" }; // by `reconnect()`
+    if (outcome.kind === "refused" && outcome.status === 400 && this.#isTooOld(outcome.body)) return { step: "again" };
+    if (outcome.kind === "silent") return this.#onSilent(reader);
+    if (reader.serverError) {
+      log.warn("{host} ended the stream: {name}: {message}", { host, ...reader.serverError });
+      if (reader.serverError.name === "ConsumerTooSlow") {
+        this.#track.expectGap({ reason: "consumer_too_slow", host, detail: reader.serverError.message });
+      }
+    }
+    return this.#hosts.judge({
+      outcome,
+      opened: how.opened,
+      progressed: reader.progressed,
+      afterHello: how.afterHello,
+    });
+  }
+
+  /** A refused sequence number: ask by time instead, and expect the gap that the server told of. */
+  #isTooOld(body: string): boolean {
+    const { host } = this.#hosts.current;
+    const { cursor } = this.#track.resume(host);
+    if (!body.includes('"CursorTooOld"') || cursor === undefined || cursor >= MICROSECONDS_FROM) return false;
+    let detail = body;
+    try {
+      detail = String(JSON.parse(body).message);
+    } catch {
+      // The server's words as they are.
+    }
+    log.warn(
+      "{host} no longer has our position, its archive may (see planSnapshot in Jetstream's documentation): {detail}",
+      {
+        host,
+        detail,
+      },
+    );
+    this.#track.expectGap({ reason: "cursor_too_old", host, detail });
+    this.#track.forgetSeq();
+    return true;
+  }
+
+  #onSilent(reader: Reader): Step {
+    if (this.#quietEnd() !== undefined) {
+      this.#ended.abort();
+      return { step: "stop" };
+    }
+    if (!reader.progressed && ++this.#idleReconnects % 3 === 0) this.#silenceFactor *= 2;
+    const { host } = this.#hosts.current;
+    if (isBusy(this.#plan.filter, this.#wire)) {
+      return this.#hosts.judge({ outcome: { kind: "silent" }, opened: true, progressed: false, afterHello: false });
+    }
+    log.info("Nothing from {host} for long, connecting again", { host });
+    return { step: "again" };
+  }
+
+  /** Milliseconds without data that end a connection. */
+  #silentMs(wire: Wire): number {
+    const quietEnd = this.#quietEnd();
+    if (quietEnd !== undefined) return quietEnd;
+    const { idleTimeoutMs, filter } = this.#plan;
+    const factor = isBusy(filter, wire) ? 1 : QUIET_FACTOR;
+    return Math.min(MOST_SILENT_MS, idleTimeoutMs * factor * this.#silenceFactor);
+  }
+
+  /** With an end in the past, silence means that all has come. */
+  #quietEnd(): number | undefined {
+    const { endUs } = this.#plan;
+    return endUs !== undefined && endUs < this.#now() * 1000 ? QUIET_END_MS : undefined;
+  }
+
+  #onOpen(connection: Connection, request: Request, host: string): true {
+    this.#stats.connections++;
+    this.#stats.host = host;
+    this.#tap?.({ type: "opened", url: connection.url, host, wire: request.wire });
+    this.#track.listening(this.#now() * 1000);
+    if (needsHello(request)) connection.send(optionsUpdate(request));
+    const from = request.cursor === undefined ? "live" : `from ${request.cursor}`;
+    log.info("Connected to {host}, wire {wire}, {from}", { host, wire: request.wire, from });
+    return true;
+  }
+
+  /** A message above our limit costs the connection: the next one asks the server to leave such messages out. */
+  #onOversize(reader: Reader): Batch<AtEvent> {
+    const at = this.#track.cursor();
+    this.#oversize = { at, times: this.#oversize.at === at ? this.#oversize.times + 1 : 1 };
+    if (this.#oversize.times >= 3) {
+      const { maxFrameBytes } = this.#plan;
+      throw new FatalError(`Cannot read on: messages above ${maxFrameBytes} bytes come again at the same position`);
+    }
+    this.#maxMessageBytes = this.#plan.maxFrameBytes;
+    return reader.oversize();
+  }
+
+  #onEnd(now: boolean): void {
+    if (now) this.#ended.abort();
+    else this.#lingering ??= setTimeout(() => this.#ended.abort(), LINGER_MS);
+  }
+
+  #startEndTimer(): void {
+    const { endUs } = this.#plan;
+    const ms = endUs === undefined ? 0 : endUs / 1000 + 1000 - this.#now();
+    // A timer longer than 2^31 ms would fire at once.
+    if (ms > 0 && ms < 2 ** 31) this.#wallEnd = setTimeout(() => this.#ended.abort(), ms);
+  }
+
+  async #wait(failure: TransientError): Promise<void> {
+    const ms = this.#backoff(this.#attempt++, failure);
+    if (ms === undefined) throw failure;
+    log.warn("{why}. Connecting to {host} in {ms} ms", {
+      why: failure.message,
+      host: this.#hosts.current.host,
+      ms: Math.round(ms),
+    });
+    await delay(ms, AbortSignal.any([this.#stop, this.#dialAtOnce.signal])).catch(() => {});
+  }
+
+  /** Says where this run goes on, and whether servers may have forgotten it. */
+  #greet(time_us: number): void {
+    const at = new Date(time_us / 1000).toISOString();
+    const hours = (this.#now() * 1000 - time_us) / 3600e6;
+    if (hours > 24) {
+      log.warn("The position {at} is {hours} h old: servers keep 24 to 36 h, older events may be gone", {
+        at,
+        hours: Math.floor(hours),
+      });
+    } else log.debug("Resuming after {at}", { at });
+  }
+}
+
+/** The close code of a connection: 1006 where there was no close frame. */
+function closeOf(outcome: Outcome): { readonly code: number; readonly reason: string } {
+  if (outcome.kind === "closed") return { code: outcome.code, reason: outcome.reason };
+  return { code: outcome.kind === "stopped" || outcome.kind === "paused" ? 1000 : 1006, reason: outcome.kind };
+}
