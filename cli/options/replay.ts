@@ -23,8 +23,7 @@ export const replayOptions = {
     group: "Filters",
     short: "c",
     common: true,
-    defaultText: "all",
-  }),
+  }, ["all"]),
   wantedDids: jetstreamOptions.wantedDids,
   kinds: jetstreamOptions.kinds,
   speed: parsed(

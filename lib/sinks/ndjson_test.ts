@@ -54,6 +54,20 @@ for (const name of KINDS) {
       assert.equal(await read(path), `{"i":1}\n{"i":2}\n{"i":3}\n`);
     }));
 
+  Deno.test(`L17: writes of any size are still in ${name} when the next run begins`, () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/${name}`;
+      const lines: string[] = [];
+      for (const count of [1, 10, 100, 500, 800, 1200, 1600, 5000]) {
+        const more = Array.from({ length: count }, (_, i) => `{"i":${i},"text":"${crypto.randomUUID()}"}`);
+        await using sink = await ndjsonSink({ path });
+        await sink.write(batch(...more), never);
+        lines.push(...more);
+      }
+      await append(path);
+      assert.equal(await read(path), lines.map((line) => `${line}\n`).join(""));
+    }));
+
   Deno.test(`L17: ${name} cut off anywhere keeps its whole writes, and goes on after them`, () =>
     inFolder(async (folder) => {
       const path = `${folder}/${name}`;
