@@ -10,6 +10,8 @@ const log = getLogger(["bskyingest", "progress"]);
 
 /** Redraws on a terminal, log lines elsewhere, in milliseconds. */
 const DRAW_MS = 250, LOG_MS = 10_000;
+/** Rates are those of so long a time, or a batch a second would look like none, then four times as many. */
+const RATE_MS = 5000;
 const BAR = 20;
 
 /** What {@link showProgress} shows. */
@@ -30,15 +32,18 @@ export function showProgress(options: ProgressOptions): Disposable {
   if (options.mode === "off") return { [Symbol.dispose]() {} };
   const { counters, mode, status, now = Date.now } = options;
   const started = now();
-  let last = { at: started, received: 0, written: 0 };
+  const samples = [{ at: started, received: 0, written: 0 }];
   const timer = setInterval(() => {
     const at = now();
-    const seconds = Math.max(0.001, (at - last.at) / 1000);
+    const sample = { at, received: counters.received, written: counters.written };
+    samples.push(sample);
+    while (samples.length > 2 && at - samples[1]!.at >= RATE_MS) samples.shift();
+    const [oldest] = samples;
+    const seconds = Math.max(0.001, (at - oldest!.at) / 1000);
     const rates = {
-      received: (counters.received - last.received) / seconds,
-      written: (counters.written - last.written) / seconds,
+      received: (sample.received - oldest!.received) / seconds,
+      written: (sample.written - oldest!.written) / seconds,
     };
-    last = { at, received: counters.received, written: counters.written };
     const text = progressText(options, rates, at - started, at);
     if (mode === "line") status(text);
     else log.info("{progress}", { progress: text });
