@@ -9,7 +9,7 @@ export type ServiceName = "shells" | "tools";
 
 /** Says what is missing of a service, or `undefined` if all is there. */
 const MISSING: Readonly<Record<ServiceName, () => string | undefined>> = {
-  shells: () => firstMissing(["bash", "zsh", "fish"]),
+  shells: () => firstMissing(["zsh", "fish"]),
   tools: () => firstMissing(["sqlite3", "gzip", "zstd"]),
 };
 
