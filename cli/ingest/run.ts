@@ -7,9 +7,9 @@ import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import type { AnyEvent } from "../../lib/atproto/event.ts";
 import type { Cursor } from "../../lib/pipeline/batch.ts";
-import { createCounters } from "../../lib/pipeline/counters.ts";
+import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
-import { runPipeline } from "../../lib/pipeline/pipeline.ts";
+import { type PipelineResult, runPipeline } from "../../lib/pipeline/pipeline.ts";
 import { fullJitter } from "../../lib/pipeline/retry.ts";
 import type { CheckpointStore, Sink } from "../../lib/pipeline/sink.ts";
 import type { Source } from "../../lib/pipeline/source.ts";
@@ -23,7 +23,7 @@ import { EXIT, exitStatus } from "../exit.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { showProgress } from "../progress.ts";
 import { type EndedBy, humanSummary, readableCursor, summarize } from "../report.ts";
-import { listenForSignals, type Signals } from "../signals.ts";
+import { listenForSignals } from "../signals.ts";
 import { drySink, findTarget, type Target, type TargetOptions } from "./target.ts";
 
 const log = getLogger(["bskyingest", "run"]);
@@ -46,44 +46,70 @@ export interface Ingest {
   readonly maxTimeMs: number;
 }
 
+/** A run that was prepared. */
+interface Run {
+  readonly ingest: Ingest;
+  readonly target: Target;
+  readonly source: Source<AnyEvent>;
+  /** Hosts or files. */
+  readonly name: string;
+  readonly counters: Counters;
+  readonly startedAt: Date;
+}
+
+/** How it ended; `failure`: what was thrown. */
+interface Ending {
+  readonly endedBy: EndedBy;
+  readonly failure: unknown;
+}
+
 /** Runs until the end and says what became of it. Answers the exit status. */
 export async function runIngest(ingest: Ingest): Promise<number> {
-  const { context } = ingest;
+  const target = findTarget(ingest.context, ingest.defaultKey);
   const startedAt = new Date(performance.timeOrigin);
-  const target = findTarget(context, ingest.defaultKey);
-  const { source, name } = ingest.makeSource(target.key);
-  const counters = createCounters();
-  const { globals, values } = context;
-  using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
+  const run = { ingest, target, ...ingest.makeSource(target.key), counters: createCounters(), startedAt };
+  const ending = await runToItsEnd(run);
+  const { endedBy, failure } = ending;
+  if (failure instanceof ConfigError) throw failure;
+  const survived = endedBy !== "signal" && run.counters.deadLettered > 0 ? EXIT.deadLetters : EXIT.ok;
+  const exit = failure === undefined ? survived : exitStatus(failure);
+  await tell(run, ending, exit);
+  if (failure !== undefined) throw failure;
+  return exit;
+}
+
+async function runToItsEnd(run: Run): Promise<Ending> {
+  const { ingest, counters, source, name } = run;
+  const { context, limit, maxTimeMs } = ingest;
+  using signals = listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout });
   const timeUp = new AbortController();
-  const timer = ingest.maxTimeMs > 0 ? startTimer(timeUp, ingest.maxTimeMs - performance.now()) : undefined;
-  let failure: unknown;
-  let ended: "limit" | "source" | "stop" = "stop";
+  const timer = maxTimeMs > 0 ? startTimer(timeUp, maxTimeMs - performance.now()) : undefined;
   try {
-    using _progress = showProgress({
-      counters,
-      total: ingest.limit,
-      totalMs: ingest.maxTimeMs,
-      mode: progressMode(context),
-      status: context.status,
-    });
+    const mode = progressMode(context);
+    using _progress = showProgress({ counters, total: limit, totalMs: maxTimeMs, mode, status: context.status });
     const stop = AbortSignal.any([signals.stop, timeUp.signal]);
-    ended = await transfer(ingest, target, source, { counters, stop, kill: signals.kill });
-    if (ended === "stop" && timeUp.signal.aborted && source.stats?.connections === 0) {
+    const ended = await transfer(run, { stop, kill: signals.kill });
+    if (ended === "limit") return { endedBy: "count", failure: undefined };
+    if (signals.received !== undefined) return { endedBy: "signal", failure: undefined };
+    if (!timeUp.signal.aborted) return { endedBy: ingest.endOfSource, failure: undefined };
+    if (source.stats?.connections === 0) {
       throw new TransientError(`Cannot read from ${name}: no connection came about in time`);
     }
+    return { endedBy: "time", failure: undefined };
   } catch (error) {
-    failure = firstFailure(error);
+    const failure = firstFailure(error);
+    // Whoever closes our output wants us to stop, as a signal does.
+    return { endedBy: failure instanceof OutputClosedError ? "signal" : "error", failure };
   } finally {
     clearTimeout(timer);
   }
-  if (failure instanceof ConfigError) throw failure;
-  const endedBy = howItEnded(ingest, ended, failure, signals, timeUp.signal);
-  const exit = failure !== undefined
-    ? exitStatus(failure)
-    : endedBy !== "signal" && counters.deadLettered > 0
-    ? EXIT.deadLetters
-    : EXIT.ok;
+}
+
+/** The summary, as JSON or for a person. */
+async function tell({ ingest, target, source, name, counters, startedAt }: Run, ending: Ending, exit: number) {
+  const { context } = ingest;
+  const { globals, values } = context;
+  const { endedBy, failure } = ending;
   const summary = summarize({
     command: context.command,
     source: name,
@@ -108,17 +134,13 @@ export async function runIngest(ingest: Ingest): Promise<number> {
   if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));
   else if (globals.json) context.stderr(JSON.stringify(summary));
   else if (!globals.quiet) context.stderr(humanSummary(summary, `${target.place} (${target.sink})`));
-  if (failure !== undefined) throw failure;
-  return exit;
 }
 
 /** Opens everything, runs the pipeline, and closes everything in reverse order. */
 async function transfer(
-  ingest: Ingest,
-  target: Target,
-  source: Source<AnyEvent>,
-  run: { readonly counters: ReturnType<typeof createCounters>; readonly stop: AbortSignal; readonly kill: AbortSignal },
-): Promise<"limit" | "source" | "stop"> {
+  { ingest, target, source, counters }: Run,
+  signals: { readonly stop: AbortSignal; readonly kill: AbortSignal },
+): Promise<PipelineResult["endedBy"]> {
   const { context } = ingest;
   const { values } = context;
   const entry = SINKS[target.sink];
@@ -145,10 +167,11 @@ async function transfer(
     source,
     sink,
     ...(checkpoints && { checkpoints }),
-    ...run,
+    counters,
+    ...signals,
     deadLetter: (letters, { signal }) => deadLetter ? deadLetter.append(letters, { signal }) : Promise.resolve(),
     recordGaps: async (key, found) => {
-      if (!values.dryRun) await gaps.record(key, found, { signal: run.kill });
+      if (!values.dryRun) await gaps.record(key, found, { signal: signals.kill });
     },
     checkpointMs: values.checkpointInterval,
     batchSize: values.batchSize ?? entry.defaultBatchSize,
@@ -164,10 +187,21 @@ async function transfer(
   return result.endedBy;
 }
 
-/** Folders of ours are made, those that the user names must be there. */
+/**
+ * Folders of ours are made, those that the user names must be there.
+ *
+ * @throws {ConfigError} where one cannot be made, or is missing.
+ */
 async function makeOwnFolders({ values }: Ingest["context"], { deadLetter, position }: Target): Promise<void> {
+  if (position && "db" in position && !(await isFolder(dirname(position.db)))) {
+    throw new ConfigError(`Cannot open ${position.db}: its folder does not exist`);
+  }
   if (values.deadLetter === undefined) await makeFolder(dirname(deadLetter));
   if (position && "file" in position && values.stateFile === undefined) await makeFolder(dirname(position.file));
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await Deno.stat(path).catch(() => undefined))?.isDirectory ?? false;
 }
 
 async function openSink(
@@ -176,6 +210,9 @@ async function openSink(
   resources: AsyncDisposableStack,
 ): Promise<{ readonly sink: Sink<AnyEvent>; readonly checkpoints: CheckpointStore | undefined }> {
   const { db, table, indexes, retention, out } = context.values;
+  if (indexes.includes("none") && indexes.length > 1) {
+    throw new ConfigError('Cannot use --indexes: "none" stands alone');
+  }
   const settings = {
     db,
     table,
@@ -226,22 +263,6 @@ function whereFrom(cursor: Cursor | undefined): string {
   if (time_us !== undefined) return `resuming after ${new Date(time_us / 1000).toISOString()}`;
   if (done) return "beginning anew, the last run came to its end";
   return file === undefined ? `resuming after ${cursor}` : `resuming in file ${file} behind entry ${entry}`;
-}
-
-function howItEnded(
-  ingest: Ingest,
-  ended: "limit" | "source" | "stop",
-  failure: unknown,
-  signals: Signals,
-  timeUp: AbortSignal,
-): EndedBy {
-  // Whoever closes our output wants us to stop, as a signal does.
-  if (failure instanceof OutputClosedError) return "signal";
-  if (failure !== undefined) return "error";
-  if (ended === "limit") return "count";
-  if (signals.received !== undefined) return "signal";
-  if (timeUp.aborted) return "time";
-  return ingest.endOfSource;
 }
 
 /** Closing what a failed run had open may fail as well: what came first says why. */
