@@ -90,7 +90,7 @@ Deno.test("S11: a database that cannot be used: exit 2 with two lines, the file 
   Deno.mkdirSync(`${folder.path}/folder.db`);
   assertMisuse(
     await run(folder.path, [...SIMULATE, "--db", "missing/x.db"]),
-    /^Cannot .*missing\/x\.db.*: no such file or/,
+    /^Cannot open missing\/x\.db: its folder does not exist/,
   );
   assertMisuse(
     await run(folder.path, [...SIMULATE, "--db", "text.db"]),
