@@ -9,6 +9,9 @@ export type DurationUnit = "ms" | "s" | "m" | "h" | "d";
 
 const MS: Readonly<Record<DurationUnit, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** The longest wait that options may ask for, 24 days: a timer longer than 2^31 ms would fire at once. */
+export const MOST_TIMER_MS = 24 * 86_400_000;
+
 const BYTES: Readonly<Record<string, number>> = {
   b: 1,
   kb: 1e3,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MOST_TIMER_MS } from "../kit/units.ts";
 import { choice, duration, ingex, integer, list, number, path, size, text, toggle } from "../kit/option.ts";
 
 const group = "Delivery";
@@ -25,7 +26,11 @@ export const deliveryOptions = {
     min: 1,
     defaultText: "sqlite 1000, others 500",
   }),
-  batchTimeout: duration("batch-timeout", { help: "An incomplete batch goes out after that", group }, "1s"),
+  batchTimeout: duration(
+    "batch-timeout",
+    { help: "An incomplete batch goes out after that", group, max: MOST_TIMER_MS },
+    "1s",
+  ),
   concurrency: integer(
     "concurrency",
     { help: "Writes side by side, for sinks that need no order", group, min: 1, max: 1000 },
@@ -46,7 +51,7 @@ export const deliveryOptions = {
   ),
   checkpointInterval: duration(
     "checkpoint-interval",
-    { help: "Between two saves of the position, for sinks that do not keep it themselves", group },
+    { help: "Between two saves of the position, for sinks that do not keep it themselves", group, max: MOST_TIMER_MS },
     "1s",
   ),
   stateKey: text("state-key", {

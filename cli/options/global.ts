@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MOST_TIMER_MS } from "../kit/units.ts";
 import { choice, decodeBoolean, duration, path, toggle } from "../kit/option.ts";
 
 const group = "Global options";
@@ -72,6 +73,7 @@ export const globalOptions = {
   shutdownTimeout: duration("shutdown-timeout", {
     help: "After a signal, how long writes may take to finish",
     group,
+    max: MOST_TIMER_MS,
   }, "25s"),
   help: toggle("help", { help: "-h: short help; --help: everything", group, short: "h", flagOnly: true, common: true }),
   version: toggle("version", {

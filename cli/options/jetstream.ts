@@ -5,6 +5,7 @@
  */
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { parseTimestamp } from "../../lib/atproto/time.ts";
+import { MOST_TIMER_MS } from "../kit/units.ts";
 import { choice, duration, integer, list, parsed, size, toggle, url } from "../kit/option.ts";
 
 const group = "Source";
@@ -50,7 +51,11 @@ export const jetstreamOptions = {
     { help: "Largest message that is accepted", group, min: 1024, max: 2 ** 30 },
     "32MiB",
   ),
-  idleTimeout: duration("idle-timeout", { help: "Without a sign of life: connect again; 0 = never", group }, "30s"),
+  idleTimeout: duration("idle-timeout", {
+    help: "Without a sign of life: connect again; 0 = never",
+    group,
+    max: MOST_TIMER_MS,
+  }, "30s"),
   wantedCollections: list(
     "wanted-collections",
     {
@@ -95,7 +100,7 @@ export const jetstreamOptions = {
   }, 0),
   maxTime: duration(
     "max-time",
-    { help: "End after this time; 0 = never", group: position, short: "t", common: true },
+    { help: "End after this time; 0 = never", group: position, short: "t", common: true, max: MOST_TIMER_MS },
     "0",
   ),
   noRewind: toggle("no-rewind", { help: "Begin live although there is a saved position", group: position }),
