@@ -214,15 +214,17 @@ class Run<I, O> {
     return dead;
   }
 
+  /** Records gaps before the position passes them, and ends the run at an open one where the user wants that. */
   async #meet(gaps: readonly Gap[], key: string): Promise<void> {
+    const { sink, onGap, recordGaps } = this.#options;
     const unwanted = gaps.filter((gap) => gap.state !== "accepted");
     const first = gaps.find((gap) => gap.state === "open");
-    if (first && this.#options.onGap === "fail") {
-      throw new GapError(`Cannot go on with --on-gap fail: ${describeGap(first)}`);
-    }
+    const fatal = onGap === "fail" && first !== undefined;
     for (const gap of unwanted) log.warn("Gap: {gap}", { gap: describeGap(gap) });
-    if (!this.#options.sink.checkpoints) await this.#options.recordGaps?.(key, gaps);
+    if (!sink.checkpoints) await recordGaps?.(key, gaps);
+    else if (fatal) await sink.write({ items: [], cursor: undefined, key, gaps }, { signal: this.signal });
     this.counters.gaps += unwanted.length;
+    if (fatal) throw new GapError(`Cannot go on with --on-gap fail: ${describeGap(first)}`);
   }
 
   #noteTime(items: readonly O[]): void {

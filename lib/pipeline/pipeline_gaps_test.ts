@@ -61,6 +61,23 @@ Deno.test("gaps: with onGap fail the run ends before the position passes", async
   deepEqual([values(sink.items), store.positions.get("numbers")], [upTo(8), "7"]);
 });
 
+Deno.test("gaps: with onGap fail they are recorded all the same, without anything that comes after them", async () => {
+  const recorded: Gap[] = [];
+  const recordGaps = (_: string, gaps: readonly Gap[]) => Promise.resolve(void recorded.push(...gaps));
+  await rejects(runPipeline(runOf({ onGap: "fail", recordGaps, numbers: withGap("open") })), GapError);
+  deepEqual(recorded, [gapOf("open")]);
+  const keeper = memorySink<Num>(undefined, { checkpoints: memoryStore() });
+  await rejects(runPipeline(runOf({ sink: keeper, onGap: "fail", numbers: withGap("open") })), GapError);
+  const last = keeper.writes.at(-1)!;
+  deepEqual([last.items, last.cursor, last.gaps], [[], undefined, [gapOf("open")]]);
+  deepEqual(values(keeper.items), upTo(8));
+});
+
+Deno.test("gaps: one that is healed already does not end the run", async () => {
+  const { counters } = await runPipeline(runOf({ onGap: "fail", numbers: withGap("healed") }));
+  equal(counters.gaps, 1);
+});
+
 Deno.test("gaps: a sink that keeps the position gets them with it, and nobody else", async () => {
   const sink = memorySink<Num>(undefined, { checkpoints: memoryStore() });
   const recordGaps = () => Promise.reject(new Error("Not to be called"));

@@ -39,6 +39,7 @@ for (const { wire, store, reason } of CASES) {
     assert.equal(written, 0);
     assert.match(error!, new RegExp(`^Cannot go on with --on-gap fail: ${reason} at ${server.host}`));
     assert.deepEqual(await shown(), before, "the position is as before");
+    assert.deepEqual((await gapsOf(folder.path)).map(({ id, state }) => [id, state]), [[1, "open"]]);
 
     for (const round of [1, 2]) {
       const end = await run(folder.path, [...ingest, "--json"]);
