@@ -7,6 +7,7 @@ import { readCompressed } from "../../tests/support/compressed.ts";
 import { serviceTest } from "../../tests/support/services.ts";
 import { ROOT } from "../../tests/support/paths.ts";
 import { ndjsonSink } from "./ndjson.ts";
+import { inFolder } from "../../tests/support/temp.ts";
 
 const never = { signal: new AbortController().signal };
 
@@ -20,15 +21,6 @@ const event = (raw: string): AnyEvent => ({
 });
 
 const batch = (...texts: string[]) => ({ items: texts.map(event), cursor: undefined, key: "k" });
-
-async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await fn(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 async function append(path: string, ...texts: string[]): Promise<void> {
   await using sink = await ndjsonSink({ path });

@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../pipeline/errors.ts";
 import { replaceFile, writeTextAtomic } from "./atomic_file.ts";
-
-async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await fn(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../../tests/support/temp.ts";
 
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 

@@ -4,17 +4,9 @@ import { ConfigError, PoisonError } from "../pipeline/errors.ts";
 import { openDeadLetter } from "./dead_letter.ts";
 import { type ListDeadLetterOptions, type ListedEntry, onlyDeadLetter } from "./dead_letter_reader.ts";
 import { listDeadLetter, purgeDeadLetter, showDeadLetter } from "./dead_letter_reader.ts";
+import { inFolder } from "../../tests/support/temp.ts";
 
 const never = { signal: new AbortController().signal };
-
-async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await fn(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 const letter = (reason: string, stage: string, raw: string): Letter => ({
   stage,

@@ -14,3 +14,9 @@ export function tempFolder(): TempFolder {
   const path = Deno.makeTempDirSync({ prefix: "bskyingest-" });
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
+
+/** Runs `fn` with an empty folder, which is deleted when it ends. */
+export async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
+  using folder = tempFolder();
+  await fn(folder.path);
+}
