@@ -23,7 +23,7 @@ function input(more: Partial<ReportInput> = {}): ReportInput {
     source: "h.example",
     sink: "sqlite",
     counters,
-    stats: { bytesReceived: 5_000_000, connections: 3, ignored: 0, host: "h.example" },
+    stats: { bytesReceived: 5_000_000, connections: 3, connected: true, ignored: 0, host: "h.example" },
     dryRun: false,
     startedAt: new Date(1_767_225_590_000),
     durationMs: 2000,

@@ -6,7 +6,8 @@
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { parseTimestamp } from "../../lib/atproto/time.ts";
 import { MOST_TIMER_MS } from "../kit/units.ts";
-import { choice, duration, integer, list, parsed, size, toggle, url } from "../kit/option.ts";
+import { choice, duration, integer, list, parsed, path, size, toggle, url } from "../kit/option.ts";
+import { handleOptions } from "./handles.ts";
 
 const group = "Source";
 const filter = "Filters";
@@ -40,6 +41,17 @@ export const jetstreamOptions = {
     conflicts: ["simulate"],
   }),
   simulate: toggle("simulate", { help: "Read made-up events from a server inside this process", group, common: true }),
+  race: toggle("race", {
+    help: "Read all hosts side by side and keep the first copy of each event",
+    group,
+    conflicts: ["simulate"],
+  }),
+  compress: toggle("compress", { help: "Have the server compress what it sends (zstd)", group, common: true }),
+  zstdDictionary: path("zstd-dictionary", {
+    help: "Dictionary for --compress",
+    group,
+    defaultText: "from the cache folder, the server, or Jetstream's public repository",
+  }),
   wire: choice("wire", { help: "Version of the protocol", group }, ["auto", "v1", "v2"], "auto"),
   maxMessageBytes: integer(
     "max-message-bytes",
@@ -68,6 +80,7 @@ export const jetstreamOptions = {
     ["app.bsky.feed.like"],
   ),
   wantedDids: list("wanted-dids", { help: "Accounts, by DID", group: filter, short: "d", common: true }),
+  ...handleOptions,
   kinds: list(
     "kinds",
     {

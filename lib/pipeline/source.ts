@@ -22,6 +22,8 @@ export interface SourceStats {
   bytesReceived: number;
   /** Connections that were opened. */
   connections: number;
+  /** Whether there is a connection now. */
+  connected: boolean;
   /** Messages of a kind that is not known: neither received nor dead. */
   ignored: number;
   /** The host that is being read, or was last. */

@@ -84,7 +84,7 @@ interface InputFile {
  */
 export function replay(options: ReplayOptions): ReplaySource {
   const filter = checkOptions(options);
-  const stats: SourceStats = { bytesReceived: 0, connections: 0, ignored: 0, host: undefined };
+  const stats: SourceStats = { bytesReceived: 0, connections: 0, connected: false, ignored: 0, host: undefined };
   const key = `replay:${basename(options.files[0]!)}`;
   return {
     key: options.keyPrefix === undefined ? key : `${options.keyPrefix}:${key}`,

@@ -32,7 +32,7 @@ export interface JetstreamSource extends Source<AtEvent> {
  */
 export function jetstream(options: JetstreamOptions = {}): JetstreamSource {
   const plan = makePlan(options);
-  const stats: SourceStats = { bytesReceived: 0, connections: 0, ignored: 0, host: undefined };
+  const stats: SourceStats = { bytesReceived: 0, connections: 0, connected: false, ignored: 0, host: undefined };
   let session: Session | undefined;
   return {
     key: plan.key,

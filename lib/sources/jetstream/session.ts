@@ -137,6 +137,7 @@ export class Session {
     const epoch = yield* this.#read(connection, reader, own);
     const outcome = await connection.closed;
     const ok = await opened;
+    this.#stats.connected = false;
     if (ok) this.#tap?.({ type: "closed", ...closeOf(outcome) });
     if (outcome.kind === "oversize") yield this.#onOversize(reader);
     if (reader.progressed || (ok && this.#now() - dialled >= STABLE_MS)) this.#attempt = 0;
@@ -256,6 +257,7 @@ export class Session {
 
   #onOpen(connection: Connection, request: Request, host: string): true {
     this.#stats.connections++;
+    this.#stats.connected = true;
     this.#stats.host = host;
     this.#tap?.({ type: "opened", url: connection.url, host, wire: request.wire });
     this.#track.listening(this.#now() * 1000);
