@@ -38,7 +38,7 @@
  */
 export * from "./lib/atproto/event.ts";
 export * from "./lib/pipeline/batch.ts";
-export * from "./lib/pipeline/counters.ts";
+export { type Counters, createCounters } from "./lib/pipeline/counters.ts";
 export type { DeadLetter, Letter } from "./lib/pipeline/deliver.ts";
 export * from "./lib/pipeline/errors.ts";
 export { type PipelineOptions, type PipelineResult, runPipeline } from "./lib/pipeline/pipeline.ts";

@@ -6,6 +6,9 @@
 import type { Counters } from "../lib/pipeline/counters.ts";
 import type { SourceStats } from "../lib/pipeline/source.ts";
 
+/** Collections that a person is told of; `--json` has all. */
+const TOP = 5;
+
 /** Why a run ended. */
 export type EndedBy = "count" | "time" | "end" | "until" | "source" | "signal" | "error";
 
@@ -47,6 +50,8 @@ export interface Summary {
   readonly reconnects: number;
   readonly gaps: number;
   readonly bytes_received: number;
+  /** Safe events by collection, most first. */
+  readonly collections: Readonly<Record<string, number>>;
   readonly cursor: unknown;
   readonly lag_ms: number | null;
   readonly started_at: string;
@@ -79,6 +84,7 @@ export function summarize(input: ReportInput): Summary {
     reconnects: Math.max(0, (stats?.connections ?? 0) - 1),
     gaps,
     bytes_received: stats?.bytesReceived ?? 0,
+    collections: mostFirst(counters.collections),
     cursor: dryRun ? null : cursorOf(counters),
     lag_ms: lag === undefined || !input.live ? null : Math.max(0, Math.round(lag)),
     started_at: input.startedAt.toISOString(),
@@ -88,6 +94,13 @@ export function summarize(input: ReportInput): Summary {
     error: input.error,
     exit: input.exit,
   };
+}
+
+/** @returns A record in this order; one without prototype, as anybody can name a collection. */
+function mostFirst(counts: ReadonlyMap<string, number>): Record<string, number> {
+  const record: Record<string, number> = Object.create(null);
+  for (const [name, count] of [...counts].sort(([, a], [, b]) => b - a)) record[name] = count;
+  return record;
 }
 
 function perSecond(events: number, ms: number): number {
@@ -129,6 +142,11 @@ export function humanSummary(summary: Summary, target: string): string {
     } MB received` +
     (summary.lag_ms === null ? "" : `, lag ${(summary.lag_ms / 1000).toFixed(1)} s`),
   ];
+  const collections = Object.entries(summary.collections);
+  if (collections.length > 1) {
+    const named = collections.slice(0, TOP).map(([name, count]) => `${name} ${n(count)}`);
+    lines.push(`${named.join(", ")}${collections.length > TOP ? `, ${n(collections.length - TOP)} more` : ""}`);
+  }
   if (cursor?.time_us !== undefined) {
     const seq = cursor.seq === undefined ? "" : `, seq ${cursor.seq}`;
     lines.push(`position ${new Date(cursor.time_us / 1000).toISOString()} at ${cursor.host || "any host"}${seq}`);

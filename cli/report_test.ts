@@ -18,6 +18,7 @@ function input(more: Partial<ReportInput> = {}): ReportInput {
   });
   counters.lastTimeUs = 1_767_225_600_000_000;
   counters.cursors.set("jetstream", CURSOR);
+  counters.collections.set("app.bsky.feed.post", 20).set("app.bsky.feed.like", 80);
   return {
     command: "jetstream",
     source: "h.example",
@@ -72,7 +73,20 @@ Deno.test("summary: the same figures for a person", () => {
       "Wrote 100 events into ./x.db (sqlite) in 2.0 s (50/s), ended by count",
       "received 110, filtered 4, duplicates 3, dead letters 2, unsettled 1, retried 0",
       "gaps 0, reconnects 2, 5.0 MB received, lag 1.5 s",
+      "app.bsky.feed.like 80, app.bsky.feed.post 20",
       "position 2026-01-01T00:00:00.000Z at h.example, seq 7",
     ].join("\n"),
   );
+});
+
+Deno.test("summary: collections, most first, whatever they are called", () => {
+  const odd = input();
+  odd.counters.collections.set("__proto__", 90).set("constructor", 1);
+  assert.deepEqual(Object.entries(summarize(odd).collections), [
+    ["__proto__", 90],
+    ["app.bsky.feed.like", 80],
+    ["app.bsky.feed.post", 20],
+    ["constructor", 1],
+  ]);
+  assert.match(JSON.stringify(summarize(odd)), /"collections":\{"__proto__":90,"app\.bsky\.feed\.like":80,/);
 });

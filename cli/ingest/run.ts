@@ -183,6 +183,7 @@ async function transfer(
     onGap: values.onGap,
     limit: ingest.limit,
     timeOf: (event) => event.time_us,
+    collectionOf: (event) => event.kind === "commit" ? event.commit.collection : undefined,
   });
   return result.endedBy;
 }

@@ -31,8 +31,20 @@ export interface Counters {
   inFlight: number;
   /** Event time (microseconds since 1970) of the newest safe event. */
   lastTimeUs: number | undefined;
+  /** Safe items by collection (see `PipelineOptions.collectionOf`), at most 1,000 names, then `other`. */
+  readonly collections: Map<string, number>;
   /** The last position of each key that is saved, or was given to the sink to save and is safe. */
   readonly cursors: Map<string, string>;
+}
+
+/** Names that are counted apart: who sends events chooses the names, and memory must not grow with them. */
+const MOST_COLLECTIONS = 1000;
+
+/** Counts one item under its collection, or under `other` when there are too many names. */
+export function countCollection(counts: Map<string, number>, collection: string): void {
+  const known = counts.get(collection);
+  if (known !== undefined || counts.size < MOST_COLLECTIONS) counts.set(collection, (known ?? 0) + 1);
+  else counts.set("other", (counts.get("other") ?? 0) + 1);
 }
 
 /** All zero. */
@@ -49,6 +61,7 @@ export function createCounters(): Counters {
     gaps: 0,
     inFlight: 0,
     lastTimeUs: undefined,
+    collections: new Map(),
     cursors: new Map(),
   };
 }

@@ -6,7 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type Batch, type Cursor, type Gap, weigh } from "./batch.ts";
 import { Checkpointer } from "./checkpoint.ts";
-import { type Counters, createCounters } from "./counters.ts";
+import { countCollection, type Counters, createCounters } from "./counters.ts";
 import { type DeadLetter, deliver, type DeliverOptions } from "./deliver.ts";
 import { DeadRatioError, GapError } from "./errors.ts";
 import { Ledger } from "./ledger.ts";
@@ -52,6 +52,8 @@ export interface PipelineOptions<I, O> {
   readonly recordGaps?: (key: string, gaps: readonly Gap[]) => Promise<void>;
   /** The event time of an item, in microseconds, for `Counters.lastTimeUs`. */
   readonly timeOf?: (item: O) => number;
+  /** The collection of an item, for `Counters.collections`; undefined: it has none. */
+  readonly collectionOf?: (item: O) => string | undefined;
   /** Filled while running. */
   readonly counters?: Counters;
   /** Aborting closes the source, drains and saves. */
@@ -208,7 +210,7 @@ class Run<I, O> {
     counters.filtered += batch.filtered ?? 0;
     counters.deadLettered += dead;
     if (batch.items.length > 0) counters.batches++;
-    this.#noteTime(batch.items);
+    this.#note(batch.items);
     this.#done += batch.items.length;
     if (this.#waiting && this.#done >= this.#waiting.passed) this.#waiting.resolve();
     return dead;
@@ -227,11 +229,16 @@ class Run<I, O> {
     if (fatal) throw new GapError(`Cannot go on with --on-gap fail: ${describeGap(first)}`);
   }
 
-  #noteTime(items: readonly O[]): void {
-    const { timeOf } = this.#options;
+  #note(items: readonly O[]): void {
+    const { counters } = this;
+    const { timeOf, collectionOf } = this.#options;
     const last = items[items.length - 1];
-    if (!timeOf || last === undefined) return;
-    this.counters.lastTimeUs = Math.max(this.counters.lastTimeUs ?? 0, timeOf(last));
+    if (timeOf && last !== undefined) counters.lastTimeUs = Math.max(counters.lastTimeUs ?? 0, timeOf(last));
+    if (!collectionOf) return;
+    for (const item of items) {
+      const collection = collectionOf(item);
+      if (collection !== undefined) countCollection(counters.collections, collection);
+    }
   }
 }
 

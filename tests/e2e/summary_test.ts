@@ -22,6 +22,7 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   reconnects: ["integer"],
   gaps: ["integer"],
   bytes_received: ["integer"],
+  collections: ["object"],
   cursor: ["object", "null"],
   lag_ms: ["integer", "null"],
   started_at: ["string"],

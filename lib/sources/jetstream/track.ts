@@ -174,7 +174,10 @@ export class Track {
     const expected = this.expected!;
     this.expected = undefined;
     const to = expected.unit === "us" ? event.time_us : event.seq;
-    const state = expected.reason === "consumer_too_slow" && copy ? "healed" : "open";
+    const slow = expected.reason === "consumer_too_slow";
+    // A server may hold less than the overlap that it was asked for, and yet all that is new.
+    if (!slow && to !== undefined && to <= (expected.from ?? 0)) return;
+    const state = slow && copy ? "healed" : "open";
     this.#gaps.push({ source: "jetstream", ...expected, to, state });
   }
 

@@ -80,3 +80,13 @@ Deno.test("a sink's own memory takes the place of hashes", async () => {
   assert.equal(track.resume("h").cursor, T - 2 * SECOND + 1, "only as far back as the sink remembers");
   assert.ok(track.memory.recognizer()(event(-1)));
 });
+
+Deno.test("C7: a server that holds less than the overlap, but all that is new, leaves no gap", () => {
+  for (const [first, gaps] of [[9, 0], [10, 0], [11, 1]] as const) {
+    const track = newTrack();
+    handOn(track, event(10));
+    track.expectGap({ reason: "outdated_cursor", host: "h", detail: "starting at seq 1" });
+    track.resolveGap(event(first), first < 11);
+    assert.equal(handOn(track, event(11)).gaps?.length ?? 0, gaps, `first event ${first}`);
+  }
+});
