@@ -38,6 +38,12 @@ export const registry: readonly RegistryEntry[] = [
     load: async () => (await import("./commands/config.ts")).command,
   },
   {
+    name: "doctor",
+    brief: "Check configuration, servers, clock, disk and permissions before a run",
+    group: "Manage",
+    load: async () => (await import("./commands/doctor.ts")).command,
+  },
+  {
     name: "simulate",
     brief: "A local Jetstream (v1 and v2) from recorded or made-up events",
     group: "Develop",

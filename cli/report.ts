@@ -19,6 +19,10 @@ export interface ReportInput {
   readonly sink: string;
   readonly counters: Counters;
   readonly stats: SourceStats | undefined;
+  /** Events for which `--where` could not be evaluated; undefined: it was not given. */
+  readonly whereFailed?: number;
+  /** Records that do not match their lexicon; undefined: nobody asked. */
+  readonly invalid?: number;
   readonly dryRun: boolean;
   readonly startedAt: Date;
   readonly durationMs: number;
@@ -52,6 +56,12 @@ export interface Summary {
   readonly bytes_received: number;
   /** Safe events by collection, most first. */
   readonly collections: Readonly<Record<string, number>>;
+  /** Events that `--where` could not be evaluated for, a member was missing: among `filtered`. */
+  readonly where_failed?: number;
+  /** Records that `--validate` found wrong: written with `warn`, among `dead_lettered` with `reject`. */
+  readonly invalid?: number;
+  /** What `--race` took from each host. */
+  readonly race?: SourceStats["race"];
   readonly cursor: unknown;
   readonly lag_ms: number | null;
   readonly started_at: string;
@@ -85,6 +95,9 @@ export function summarize(input: ReportInput): Summary {
     gaps,
     bytes_received: stats?.bytesReceived ?? 0,
     collections: mostFirst(counters.collections),
+    ...(input.whereFailed !== undefined && { where_failed: input.whereFailed }),
+    ...(input.invalid !== undefined && { invalid: input.invalid }),
+    ...(stats?.race && { race: stats.race }),
     cursor: dryRun ? null : cursorOf(counters),
     lag_ms: lag === undefined || !input.live ? null : Math.max(0, Math.round(lag)),
     started_at: input.startedAt.toISOString(),
@@ -142,6 +155,12 @@ export function humanSummary(summary: Summary, target: string): string {
     } MB received` +
     (summary.lag_ms === null ? "" : `, lag ${(summary.lag_ms / 1000).toFixed(1)} s`),
   ];
+  const { where_failed = 0, invalid = 0, race = {} } = summary;
+  if (where_failed > 0) lines.push(`--where could not be evaluated for ${n(where_failed)} events`);
+  if (invalid > 0) lines.push(`${n(invalid)} records do not match their lexicon`);
+  for (const [host, { first, only }] of Object.entries(race)) {
+    lines.push(`${host}: first with ${n(first)} events, alone with ${n(only)}`);
+  }
   const collections = Object.entries(summary.collections);
   if (collections.length > 1) {
     const named = collections.slice(0, TOP).map(([name, count]) => `${name} ${n(count)}`);

@@ -8,6 +8,9 @@ import { parseConfig } from "../cli/kit/config_file.ts";
 import { type AtEvent, dedupeKey, toJson } from "../lib/atproto/event.ts";
 import { weigh } from "../lib/pipeline/batch.ts";
 import { makePlan } from "../lib/sources/jetstream/options.ts";
+import { openCompressor } from "../lib/net/zstd/compressor.ts";
+import { openDecompressor } from "../lib/net/zstd/decompressor.ts";
+import { PROBE } from "../lib/net/zstd/node_zlib.ts";
 import { parsePosition } from "../lib/sources/jetstream/position.ts";
 import { Reader } from "../lib/sources/jetstream/reader.ts";
 import { Track } from "../lib/sources/jetstream/track.ts";
@@ -119,6 +122,37 @@ async function loadState(input: Uint8Array): Promise<void> {
   }
 }
 
+/** Frames as a server makes them, and ones without checksum: what spoils those is not found that easily. */
+async function zstdSamples(): Promise<Uint8Array[]> {
+  using compressor = await openCompressor({ dictionary: PROBE.dictionary });
+  const texts = [...V1_MESSAGES, ...V2_MESSAGES].map((message) => JSON.stringify(message));
+  const frames = [...texts, texts.join("").repeat(300)].map((text) => compressor.compress(encoder.encode(text)));
+  const unchecked = frames.map((frame) => {
+    const copy = frame.slice(0, -4);
+    copy[4]! &= ~4;
+    return copy;
+  });
+  return [PROBE.frame, ...frames, ...unchecked];
+}
+
+/** 1 MiB is more than any sample has. */
+const decompressor = openDecompressor({ dictionaries: [PROBE.dictionary], maxBytes: 1 << 20 });
+
+/** Whatever came before, the next good frame must decode. */
+async function readZstd(input: Uint8Array): Promise<void> {
+  const { decompress } = await decompressor;
+  const checkGood = () => {
+    if (decompress(PROBE.frame).toString() !== PROBE.text) throw new Error("Cannot decode the good frame any more");
+  };
+  try {
+    if (decompress(input).length > 1 << 20) throw new Error("Cannot hold the limit: more than 1 MiB came out");
+  } catch (error) {
+    checkGood();
+    throw error;
+  }
+  checkGood();
+}
+
 /** Every target, in the order of a run without names. */
 export const TARGETS: readonly FuzzTarget[] = [
   {
@@ -138,5 +172,6 @@ export const TARGETS: readonly FuzzTarget[] = [
     samples: jsonSamples([POSITION, POSITION.time_us]),
     run: (input) => parsePosition(decoder.decode(input)),
   },
+  { name: "zstd", samples: zstdSamples, run: readZstd },
   { name: "state-file", samples: jsonSamples(STATE_FILES), run: loadState },
 ];

@@ -3,11 +3,13 @@
  *
  * @module
  */
+import type { IngestOptions } from "../ingest/run.ts";
 import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
+import { filterOptions } from "../options/filters.ts";
 import { jetstreamOptions } from "../options/jetstream.ts";
 
-const options = { ...jetstreamOptions, ...deliveryOptions, ...sinkOptions };
+const options = { ...jetstreamOptions, ...filterOptions, ...deliveryOptions, ...sinkOptions };
 
 /** The `jetstream` command. */
 export const command = defineCommand({
@@ -28,6 +30,8 @@ export const command = defineCommand({
     const simulation = values.simulate ? await simulate(values) : undefined;
     await using _server = simulation?.server;
     const { jetstream } = await import("../../lib/sources/jetstream/jetstream.ts");
+    const { jetstreamRace } = await import("../../lib/sources/jetstream/race.ts");
+    const makeJetstream = values.race ? jetstreamRace : jetstream;
     const { runIngest } = await import("../ingest/run.ts");
     const settings = {
       ...sourceOptions(context),
@@ -36,10 +40,13 @@ export const command = defineCommand({
       ...simulation?.options,
     };
     return await runIngest({
-      context: context as unknown as CommandContext<typeof deliveryOptions & typeof sinkOptions>,
+      context: context as unknown as CommandContext<IngestOptions>,
       defaultKey: simulation ? "jetstream-simulate" : "jetstream",
-      makeSource(key) {
-        const source = jetstream({ ...settings, key });
+      async makeSource(key) {
+        makeJetstream(settings); // every other fault is told before anybody is asked for handles
+        const { resolveWantedHandles } = await import("../ingest/handles.ts");
+        const dids = await resolveWantedHandles(context, simulation?.server.url);
+        const source = makeJetstream({ ...settings, ...(dids.length > 0 && { dids }), key });
         return { source, name: source.hosts.join(",") };
       },
       stateFormat: "jetstream",

@@ -7,7 +7,7 @@ import { type CommandGroup, defineSubcommand } from "../kit/command.ts";
 import { choice, integer, path, toggle } from "../kit/option.ts";
 import { jetstreamOptions } from "../options/jetstream.ts";
 
-const { noRewind: _noRewind, maxRewind: _maxRewind, ...readingOptions } = jetstreamOptions;
+const { noRewind: _noRewind, maxRewind: _maxRewind, race: _race, ...readingOptions } = jetstreamOptions;
 const group = "Recording";
 
 /** The options of `record jetstream`: those of `jetstream` that are not about saved positions, and where to record to. */

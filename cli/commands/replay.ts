@@ -3,15 +3,18 @@
  *
  * @module
  */
+import type { IngestOptions } from "../ingest/run.ts";
 import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
+import { filterOptions } from "../options/filters.ts";
 import { replayOptions } from "../options/replay.ts";
 
 /** The `replay` command. */
 export const command = defineCommand({
   description:
     "Reads what record saved, Jetstream lines of either wire, and messages with their length (u32 LE) in front, plain or " +
-    "compressed with gzip or zstd. A replay that was interrupted goes on there; one that came to its end begins anew.",
+    "compressed with gzip or zstd, as a whole or (zstd) message by message. A replay that was interrupted goes on there; one " +
+    "that came to its end begins anew.",
   examples: [
     { run: "bskyingest replay jetstream.rec.zst", does: "everything into ./bskyingest.db" },
     { run: "bskyingest replay a.jsonl b.jsonl.gz --sink stdout", does: "two files, one after the other" },
@@ -20,13 +23,15 @@ export const command = defineCommand({
   positionals: [
     { name: "FILE", help: "What to read, in this order; - = stdin", required: true, repeatable: true, file: true },
   ],
-  options: { ...replayOptions, ...deliveryOptions, ...sinkOptions },
+  options: { ...replayOptions, ...filterOptions, ...deliveryOptions, ...sinkOptions },
   async run(context) {
-    const { values, positionals: files, given } = context;
+    const { values, positionals: files, given, env } = context;
     const { replay } = await import("../../lib/sources/replay.ts");
+    const { dictionarySettings } = await import("../ingest/dictionary.ts");
     const { runIngest } = await import("../ingest/run.ts");
     const options = {
       files,
+      ...dictionarySettings(values.zstdDictionary, env),
       ...(given("wantedCollections") && { collections: values.wantedCollections }),
       dids: values.wantedDids,
       kinds: values.kinds,
@@ -34,14 +39,14 @@ export const command = defineCommand({
       loop: values.loop,
       restart: values.restart,
     };
-    await replay(options).check(); // before a sink is opened
     return await runIngest({
-      context: context as unknown as CommandContext<typeof deliveryOptions & typeof sinkOptions>,
+      context: context as unknown as CommandContext<IngestOptions>,
       defaultKey: "replay",
-      makeSource: (key) => ({
-        source: replay({ ...options, ...(given("stateKey") && { keyPrefix: key }) }),
-        name: files.join(","),
-      }),
+      async makeSource(key) {
+        const source = replay({ ...options, ...(given("stateKey") && { keyPrefix: key }) });
+        await source.check(); // before a sink is opened
+        return { source, name: files.join(",") };
+      },
       stateFormat: "cursors",
       endOfSource: "source",
       live: false,

@@ -3,21 +3,27 @@
  *
  * @module
  */
+import type { SimulateServer } from "../../lib/simulate/server.ts";
 import type { JetstreamOptions } from "../../lib/sources/jetstream/options.ts";
 import type { CommandContext } from "../kit/command.ts";
 import type { jetstreamOptions } from "../options/jetstream.ts";
+import { dictionarySettings } from "./dictionary.ts";
 
 /** Events a second of `--simulate` without a count: about what the network sends. */
 const NETWORK_RATE = 2000;
 
 /** A context with the options that say what to read; those about saved positions are the command's own. */
 export type ReadingContext = Pick<
-  CommandContext<Omit<typeof jetstreamOptions, "noRewind" | "maxRewind">>,
-  "values" | "given"
+  CommandContext<Omit<typeof jetstreamOptions, "noRewind" | "maxRewind" | "race">>,
+  "values" | "given" | "env"
 >;
 
-/** The source's options, of those that were given: what the URL says must not be hidden by a default. */
-export function sourceOptions({ values, given }: ReadingContext): JetstreamOptions {
+/**
+ * The source's options, of those that were given: what the URL says must not be hidden by a default.
+ *
+ * @throws {ConfigError} for a zstd dictionary that cannot be read or is none.
+ */
+export function sourceOptions({ values, given, env }: ReadingContext): JetstreamOptions {
   return {
     ...(values.url !== undefined && { url: values.url }),
     ...(values.instance.length > 0 && { instances: values.instance }),
@@ -27,6 +33,8 @@ export function sourceOptions({ values, given }: ReadingContext): JetstreamOptio
     ...(given("kinds") && { kinds: values.kinds }),
     ...(given("maxMessageBytes") && { maxMessageBytes: values.maxMessageBytes }),
     maxFrameBytes: values.maxFrameBytes,
+    ...(given("compress") && { compress: values.compress }),
+    ...dictionarySettings(values.zstdDictionary, env),
     idleTimeoutMs: values.idleTimeout,
     overlapMs: values.overlap,
     ...(values.cursor !== undefined && { cursor: values.cursor }),
@@ -35,15 +43,19 @@ export function sourceOptions({ values, given }: ReadingContext): JetstreamOptio
   };
 }
 
-/** A server inside this process, for `--simulate`. Its port changes, so positions and events name it `simulate`. */
+/**
+ * A server inside this process, for `--simulate`, and its zstd dictionary. Its port changes, so positions and events name it
+ * `simulate`.
+ */
 export async function simulate(
   { numRecords, wantedCollections }: Pick<ReadingContext["values"], "numRecords" | "wantedCollections">,
-): Promise<{ readonly server: AsyncDisposable; readonly options: JetstreamOptions }> {
+): Promise<{ readonly server: SimulateServer; readonly options: JetstreamOptions }> {
   const { startSimulate } = await import("../../lib/simulate/server.ts");
+  const { simulateDictionary } = await import("../../lib/simulate/dictionary.ts");
   const server = await startSimulate({
     port: 0,
     rate: numRecords > 0 ? 0 : NETWORK_RATE,
     collections: wantedCollections.filter((c) => c !== "all"),
   });
-  return { server, options: { url: server.jetstream, alias: "simulate" } };
+  return { server, options: { url: server.jetstream, alias: "simulate", dictionary: simulateDictionary() } };
 }

@@ -16,6 +16,7 @@ import { writeOut } from "../kit/terminal.ts";
 import { showProgress } from "../progress.ts";
 import type { EndedBy } from "../report.ts";
 import { listenForSignals } from "../signals.ts";
+import { resolveWantedHandles } from "./handles.ts";
 import { simulate, sourceOptions } from "./jetstream_source.ts";
 import { progressMode } from "./run.ts";
 
@@ -32,9 +33,11 @@ export async function recordJetstream(context: Context): Promise<number> {
   const startedAt = new Date(performance.timeOrigin);
   const simulation = values.simulate ? await simulate(values) : undefined;
   await using _server = simulation?.server;
+  const dids = await resolveWantedHandles(context, simulation?.server.url);
   const enough = new AbortController();
   const source = jetstream({
     ...sourceOptions(context),
+    ...(dids.length > 0 && { dids }),
     ...simulation?.options,
     tap(entry) {
       recorder.add(entry);

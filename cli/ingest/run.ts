@@ -24,17 +24,22 @@ import type { CommandContext } from "../kit/command.ts";
 import { showProgress } from "../progress.ts";
 import { type EndedBy, humanSummary, readableCursor, summarize } from "../report.ts";
 import { listenForSignals } from "../signals.ts";
+import type { filterOptions } from "../options/filters.ts";
+import { type Filtering, filterOf } from "./filters.ts";
 import { drySink, findTarget, type Target, type TargetOptions } from "./target.ts";
 
 const log = getLogger(["bskyingest", "run"]);
 
+/** The options that every ingest command has. */
+export type IngestOptions = TargetOptions & typeof filterOptions;
+
 /** What differs between ingest commands. */
 export interface Ingest {
-  readonly context: CommandContext<TargetOptions>;
+  readonly context: CommandContext<IngestOptions>;
   /** The state key where none is given. */
   readonly defaultKey: string;
-  /** Throws `ConfigError` with every fault of the source's options. `name`: hosts or files, for the summary. */
-  readonly makeSource: (key: string) => { readonly source: Source<AnyEvent>; readonly name: string };
+  /** Rejects with `ConfigError` for the faults of the source's options. `name`: hosts or files, for the summary. */
+  readonly makeSource: (key: string) => Promise<{ readonly source: Source<AnyEvent>; readonly name: string }>;
   readonly stateFormat: FileCheckpointOptions["format"];
   /** What it means when the source ends. */
   readonly endOfSource: EndedBy;
@@ -50,6 +55,7 @@ export interface Ingest {
 interface Run {
   readonly ingest: Ingest;
   readonly target: Target;
+  readonly filtering: Filtering;
   readonly source: Source<AnyEvent>;
   /** Hosts or files. */
   readonly name: string;
@@ -66,8 +72,10 @@ interface Ending {
 /** Runs until the end and says what became of it. Answers the exit status. */
 export async function runIngest(ingest: Ingest): Promise<number> {
   const target = findTarget(ingest.context, ingest.defaultKey);
+  const filtering = await filterOf(ingest.context.values);
   const startedAt = new Date(performance.timeOrigin);
-  const run = { ingest, target, ...ingest.makeSource(target.key), counters: createCounters(), startedAt };
+  const made = await ingest.makeSource(target.key);
+  const run = { ingest, target, filtering, ...made, counters: createCounters(), startedAt };
   const ending = await runToItsEnd(run);
   const { endedBy, failure } = ending;
   if (failure instanceof ConfigError) throw failure;
@@ -106,7 +114,11 @@ async function runToItsEnd(run: Run): Promise<Ending> {
 }
 
 /** The summary, as JSON or for a person. */
-async function tell({ ingest, target, source, name, counters, startedAt }: Run, ending: Ending, exit: number) {
+async function tell(
+  { ingest, target, filtering, source, name, counters, startedAt }: Run,
+  ending: Ending,
+  exit: number,
+) {
   const { context } = ingest;
   const { globals, values } = context;
   const { endedBy, failure } = ending;
@@ -116,6 +128,8 @@ async function tell({ ingest, target, source, name, counters, startedAt }: Run, 
     sink: target.sink,
     counters,
     stats: source.stats,
+    ...(values.where !== undefined && { whereFailed: filtering.failures() }),
+    ...(values.validate !== "off" && { invalid: filtering.invalid() }),
     dryRun: values.dryRun,
     startedAt,
     durationMs: Date.now() - startedAt.getTime(),
@@ -138,7 +152,7 @@ async function tell({ ingest, target, source, name, counters, startedAt }: Run, 
 
 /** Opens everything, runs the pipeline, and closes everything in reverse order. */
 async function transfer(
-  { ingest, target, source, counters }: Run,
+  { ingest, target, filtering, source, counters }: Run,
   signals: { readonly stop: AbortSignal; readonly kill: AbortSignal },
 ): Promise<PipelineResult["endedBy"]> {
   const { context } = ingest;
@@ -165,6 +179,7 @@ async function transfer(
   announce(target, values.dryRun, await (checkpoints ?? sink.checkpoints)?.load(source.key));
   const result = await runPipeline<AnyEvent>({
     source,
+    ...(filtering.through && { through: filtering.through }),
     sink,
     ...(checkpoints && { checkpoints }),
     counters,

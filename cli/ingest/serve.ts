@@ -10,12 +10,14 @@ import type { CommandContext } from "../kit/command.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { simulateOptions } from "../options/simulate.ts";
 import { listenForSignals } from "../signals.ts";
+import { dictionarySettings } from "./dictionary.ts";
 
 /** Serves until the first signal. */
 export async function serveUntilSignal(context: CommandContext<typeof simulateOptions>): Promise<number> {
   const { values, positionals, globals } = context;
   const { hostname, port } = addressOf(values.serve);
   const events = positionals.length === 0 ? undefined : await readEvents(positionals);
+  const { dictionary } = dictionarySettings(values.zstdDictionary, context.env);
   using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
   await using server = await startSimulate({
     hostname,
@@ -29,6 +31,7 @@ export async function serveUntilSignal(context: CommandContext<typeof simulateOp
     count: values.count,
     oldest: values.oldest,
     ...(events && { events }),
+    ...(dictionary && { dictionary }),
     ...faultsOf(values),
   });
   await context.stdout(JSON.stringify({

@@ -43,7 +43,7 @@ function namesOf(options: Options): Map<string, Name> {
     if (option.fromFile) names.set(`${option.flag}-file`, { option, key: `${option.flag}-file`, takesValue: true });
   }
   for (const option of Object.values(options)) {
-    if (option.kind !== "toggle" || option.flagOnly || names.has(negation(option))) continue;
+    if (option.kind !== "toggle" || names.has(negation(option))) continue;
     names.set(negation(option), { option, key: option.flag, takesValue: false, text: "false" });
   }
   return names;

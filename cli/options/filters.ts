@@ -14,7 +14,7 @@ export const filterOptions = {
     group,
     metavar: "LIST",
     choices: ["create", "update", "delete"],
-    defaultText: "all",
+    defaultText: "all of them",
   }),
   langs: list("langs", {
     help: "Posts must name one of these languages; pt matches pt-BR. All else passes",
@@ -26,7 +26,12 @@ export const filterOptions = {
     group,
     metavar: "EXPR",
   }),
-  sample: number("sample", { help: "Share of accounts, always the same ones: 0 < P <= 1", group, metavar: "P", max: 1 }),
+  sample: number("sample", {
+    help: "Share of accounts, always the same ones: 0 < P <= 1",
+    group,
+    metavar: "P",
+    max: 1,
+  }),
   validate: choice(
     "validate",
     { help: "Check records against lexicons; reject = dead letter", group },

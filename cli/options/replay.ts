@@ -4,7 +4,7 @@
  * @module
  */
 import { ConfigError } from "../../lib/pipeline/errors.ts";
-import { integer, list, parsed, toggle } from "../kit/option.ts";
+import { integer, list, parsed, path, toggle } from "../kit/option.ts";
 import { jetstreamOptions } from "./jetstream.ts";
 
 /** `max` is 0, as for the source. */
@@ -26,6 +26,10 @@ export const replayOptions = {
   }, ["all"]),
   wantedDids: jetstreamOptions.wantedDids,
   kinds: jetstreamOptions.kinds,
+  zstdDictionary: path("zstd-dictionary", {
+    help: "Dictionary of messages that are compressed one by one",
+    defaultText: "from the cache folder",
+  }),
   speed: parsed(
     "speed",
     { help: "1 = as it came, 10 = ten times as fast, max = flat out", metavar: "max|N", common: true },

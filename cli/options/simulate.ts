@@ -5,7 +5,7 @@
  */
 import { parseTimestamp } from "../../lib/atproto/time.ts";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
-import { choice, duration, integer, list, parsed, text } from "../kit/option.ts";
+import { choice, duration, integer, list, parsed, path, text } from "../kit/option.ts";
 
 const faults = "Faults";
 
@@ -15,7 +15,11 @@ export const simulateOptions = {
   kind: choice("kind", { help: "Which server to be", common: true }, ["new", "legacy"], "new"),
   rate: integer("rate", { help: "Events a second and connection; 0 = as fast as they are read", common: true }, 0),
   rng: integer("rng", { help: "Same number, same accounts, texts and mix", max: 2 ** 32 - 1 }, 1),
-  accounts: integer("accounts", { help: "How many accounts there are", min: 1, max: 2 ** 31 }, 50_000),
+  accounts: integer("accounts", {
+    help: "How many accounts there are; number N has the handle userN.simulate.test",
+    min: 1,
+    max: 2 ** 31,
+  }, 50_000),
   epoch: parsed(
     "epoch",
     { help: "now, or the time T of the first event: event i has T + i x 500 us", metavar: "now|T" },
@@ -29,6 +33,7 @@ export const simulateOptions = {
   collections: list("collections", { help: "Collections made besides the usual mix, 2 % each" }),
   count: integer("count", { help: "Events in all, then silence; 0 = without end" }, 0),
   oldest: integer("oldest", { help: "The first sequence number that a cursor can still reach; 0 = any" }, 0),
+  zstdDictionary: path("zstd-dictionary", { help: "Compress with this dictionary instead of the project's own" }),
   closeAfter: integer("close-after", { help: "End each connection after so many events", group: faults, min: 1 }),
   closeCode: integer(
     "close-code",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { isDid, isNsid, wildcardHead } from "./syntax.ts";
+import { isDid, isHandle, isNsid, wildcardHead } from "./syntax.ts";
 
-// Examples of the specifications (https://atproto.com/specs/did, /nsid).
+// Examples of the specifications (https://atproto.com/specs/did, /handle, /nsid).
 Deno.test("DIDs", () => {
   for (
     const text of ["did:plc:z72i7hdynmk6r22z27h6tvur", "did:web:localhost%3A1234", "did:method:val-two", "did:m:v"]
@@ -22,6 +22,37 @@ Deno.test("DIDs", () => {
     assert.ok(!isDid(text), text);
   }
   assert.ok(isDid(`did:m:${"v".repeat(2042)}`));
+});
+
+Deno.test("handles", () => {
+  const good = [
+    "jay.bsky.social",
+    "8.cn",
+    "name.t--t",
+    "XX.LCS.MIT.EDU",
+    "a.co",
+    "xn--notarealidn.com",
+    "xn--fiqa61au8b7zsevnm8ak20mc4a87e.xn--fiqs8s",
+  ];
+  for (const text of [...good, "laptop.local", "a.b.c.d.e", `${"a".repeat(63)}.com`]) assert.ok(isHandle(text), text);
+  const bad = [
+    "jo@hn.test",
+    "💩.test",
+    "john..test",
+    "xn--bücher-.tld",
+    "john.0",
+    "cn.8",
+    "www.masełkowski.pl.com",
+    "org",
+    "name.org.",
+  ];
+  for (
+    const text of [...bad, "", ".a.b", "not a handle", "a.b\n", "-a.b", "a-.b", "a.b-", "a.-b", `${"a".repeat(64)}.com`]
+  ) {
+    assert.ok(!isHandle(text), text);
+  }
+  const long = Array(62).fill("abc").join(".");
+  assert.ok(isHandle(`${long}.abcde`) && !isHandle(`${long}.abcdef`));
 });
 
 Deno.test("NSIDs", () => {

@@ -85,8 +85,9 @@ export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Pro
   const { signal } = run;
   let reached = false;
   try {
-    const cursor = await run.store?.load(source.key);
-    const opened = source.open({ cursor, stop, recall: sink.recall?.bind(sink) as never });
+    const load = run.store && ((key: string) => run.store!.load(key));
+    const cursor = await load?.(source.key);
+    const opened = source.open({ cursor, stop, recall: sink.recall?.bind(sink) as never, load });
     const staged = options.through ? options.through(opened) : opened as unknown as ReadableStream<Batch<O>>;
     await staged
       .pipeThrough(
@@ -246,7 +247,7 @@ class Run<I, O> {
 function sealing(store: CheckpointStore, source: Pick<Source<never>, "seal">): CheckpointStore {
   return {
     load: (key) => store.load(key),
-    save: (key, cursor, end) => store.save(key, source.seal?.(cursor) ?? cursor, end),
+    save: (key, cursor, end) => store.save(key, source.seal?.(cursor, key) ?? cursor, end),
   };
 }
 

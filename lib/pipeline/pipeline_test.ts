@@ -154,9 +154,9 @@ Deno.test("seal: completes a position right before it is saved apart from the ev
   const sealed: string[] = [];
   const source = {
     ...numbers({ count: 20 }),
-    seal(this: { key: string }, cursor: string) {
+    seal(this: { key: string }, cursor: string, key: string) {
       sealed.push(cursor);
-      return `${cursor} of ${this.key}`;
+      return `${cursor} of ${this.key === key ? key : "another"}`;
     },
   };
   const store = memoryStore();
@@ -167,9 +167,9 @@ Deno.test("seal: completes a position right before it is saved apart from the ev
   deepEqual([sealed, sink.writes.at(-1)!.cursor], [["19"], "19"]);
 });
 
-Deno.test("the source is told the saved position, the stop signal and what the sink remembers", async () => {
+Deno.test("the source is told the saved positions, the stop signal and what the sink remembers", async () => {
   const store = memoryStore();
-  store.positions.set("numbers", "15");
+  store.positions.set("numbers", "15").set("other", "7");
   const stop = new AbortController().signal;
   const told: unknown[] = [];
   const sink = memorySink<Num>(undefined, {
@@ -182,10 +182,11 @@ Deno.test("the source is told the saved position, the stop signal and what the s
     stop,
     sink,
     numbers: {
-      onPull: async (opened) => void told.push(opened.cursor, opened.stop === stop, await opened.recall?.(5, 1)),
+      onPull: async (opened) =>
+        void told.push(opened.cursor, opened.stop === stop, await opened.recall?.(5, 1), await opened.load?.("other")),
     },
   }));
-  deepEqual(told.slice(0, 3), ["15", true, { items: [{ n: 1 }], since: 5 }]);
+  deepEqual(told.slice(0, 4), ["15", true, { items: [{ n: 1 }], since: 5 }, "7"]);
   deepEqual(values(sink.items), [16, 17, 18, 19]);
 });
 

@@ -14,6 +14,8 @@ export interface OpenOptions<T> {
   readonly stop?: AbortSignal;
   /** What the sink holds already, so that repeats can be recognised (see `Sink.recall`). */
   readonly recall?: Recall<T> | undefined;
+  /** The saved position of any key, for a source whose batches have several; undefined: nobody keeps positions. */
+  readonly load?: ((key: string) => Promise<Cursor | undefined>) | undefined;
 }
 
 /** Live figures of a source, for progress, summary and metrics. */
@@ -28,6 +30,8 @@ export interface SourceStats {
   ignored: number;
   /** The host that is being read, or was last. */
   host: string | undefined;
+  /** Of hosts that are read side by side: events that came from this one first, and from no other. */
+  readonly race?: Readonly<Record<string, { readonly first: number; readonly only: number }>>;
 }
 
 /** Batches of events from somewhere, from a position on. */
@@ -42,7 +46,7 @@ export interface Source<T> {
    * Completes a position of this source right before it is saved apart from the events, with what would cost too much in
    * every batch: what a restart needs to recognise events that a server sends again to a sink that cannot tell.
    */
-  seal?(cursor: Cursor): Cursor;
+  seal?(cursor: Cursor, key: string): Cursor;
   /** Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. */
   open(options?: OpenOptions<T>): ReadableStream<Batch<T>>;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OPCODE } from "./frames.ts";
+import type { Encoding } from "./encoding.ts";
 import type { FrameBuffer } from "./frames.ts";
 import type { Wire } from "./store.ts";
 
@@ -32,11 +32,11 @@ export interface Faults {
   readonly retryAfter?: number;
   /** An error frame after so many events, then the end of the connection. */
   readonly errorFrame?: { readonly after: number; readonly name: string };
-  /** Every so-manieth message is broken, in turn in each way that {@link DAMAGES} knows. */
+  /** Every so-manieth message is broken, before compression, in turn in each way that {@link DAMAGES} knows. */
   readonly damage?: number;
   /** Begin at this sequence number, whatever the client asked for. */
   readonly startAt?: number;
-  /** Messages to send in place of events, then silence: text, or binary ones. */
+  /** Messages to send in place of events, then silence: text, or binary ones, neither of which is ever compressed. */
   readonly raw?: readonly (string | Uint8Array)[];
   /** Accept, and then send nothing at all. */
   readonly silent?: boolean;
@@ -78,9 +78,8 @@ function change(message: string, wire: Wire, v1: Json, v2: Json): string {
 }
 
 /** Adds the `n`-th broken message, made of a good one. */
-export function addDamaged(buffer: FrameBuffer, n: number, message: string, wire: Wire): void {
-  const broken = DAMAGES[n % DAMAGES.length]!(message, wire);
-  buffer.add(OPCODE.text, typeof broken === "string" ? encoder.encode(broken) : broken);
+export function addDamaged(buffer: FrameBuffer, encoding: Encoding, n: number, message: string, wire: Wire): void {
+  encoding.add(buffer, DAMAGES[n % DAMAGES.length]!(message, wire));
 }
 
 /** A v2 error frame, in the words of a real server where it has some; it advises to go on behind `seq`. */

@@ -7,10 +7,11 @@ import { addDamaged, type Faults } from "./faults.ts";
 import type { Filter } from "./filter.ts";
 import { type FrameBuffer, OPCODE } from "./frames.ts";
 import type { EncodedAhead } from "./ahead.ts";
+import type { Encoding } from "./encoding.ts";
 import type { EventStore, Wire } from "./store.ts";
 
-/** Where a batch of frames ends: bytes for one write, and positions that are looked at before others get their turn. */
-const BATCH_BYTES = 128 * 1024, BATCH_POSITIONS = 20_000;
+/** Positions that are looked at before others get their turn. */
+const BATCH_POSITIONS = 20_000;
 
 /** What a connection still has to send. */
 export interface Feed {
@@ -26,12 +27,13 @@ export interface Feed {
   fill(buffer: FrameBuffer, filter: Filter, most: number): number;
 }
 
-/** Where a feed begins. */
+/** Where a feed begins, and how it is written. */
 export interface FeedStart {
   /** The first position. */
   readonly start: number;
   /** Events up to this position are sent again. */
   readonly sentBefore: number;
+  readonly encoding: Encoding;
 }
 
 /** Events of a store from a position on, or the messages that a fault puts in their place. */
@@ -43,13 +45,14 @@ export function createFeed(
   ahead: EncodedAhead | undefined,
 ): Feed {
   if (faults.raw !== undefined) return rawFeed(faults.raw);
-  return storeFeed(store, wire, from, faults.damage ?? 0, ahead?.wire === wire ? ahead : undefined);
+  const fits = ahead?.wire === wire && ahead.encoding === from.encoding;
+  return storeFeed(store, wire, from, faults.damage ?? 0, fits ? ahead : undefined);
 }
 
 function storeFeed(
   store: EventStore,
   wire: Wire,
-  { start, sentBefore }: FeedStart,
+  { start, sentBefore, encoding }: FeedStart,
   damage: number,
   ahead: EncodedAhead | undefined,
 ): Feed {
@@ -58,8 +61,10 @@ function storeFeed(
   const add = (buffer: FrameBuffer, filter: Filter) => {
     const message = store.read(position, wire, filter.wants);
     if (message === undefined) return false;
-    if (damage === 0 || (sent + 1) % damage !== 0) return buffer.text(message, filter.maxBytes) > 0;
-    addDamaged(buffer, (sent + 1) / damage - 1, message, wire);
+    if (damage === 0 || (sent + 1) % damage !== 0) {
+      return encoding.add(buffer, message, filter.maxBytes) > 0;
+    }
+    addDamaged(buffer, encoding, (sent + 1) / damage - 1, message, wire);
     return true;
   };
   return {
@@ -78,7 +83,7 @@ function storeFeed(
     fill(buffer, filter, most) {
       const before = sent;
       const end = Math.min(store.last + 1, position + BATCH_POSITIONS);
-      for (; position < end && sent - before < most && buffer.size < BATCH_BYTES; position++) {
+      for (; position < end && sent - before < most && buffer.size < encoding.batchBytes; position++) {
         const ready = filter.wants || filter.maxBytes || damage ? undefined : ahead?.frame(position);
         if (ready) buffer.append(ready);
         else if (!add(buffer, filter)) continue;

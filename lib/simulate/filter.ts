@@ -10,7 +10,7 @@ import type { Wants, Wire } from "./store.ts";
 export interface Filter {
   /** `undefined`: everything. */
   readonly wants: Wants | undefined;
-  /** Bytes of a whole uncompressed message; 0: no limit. */
+  /** Bytes of a whole message, before compression on new servers, as it is sent by legacy ones; 0: no limit. */
   readonly maxBytes: number;
 }
 

@@ -1,5 +1,6 @@
 /**
- * Just enough HTTP/1.1 for a handshake: one request a connection, whose head may be as long as 10,000 DIDs make it.
+ * Just enough HTTP/1.1 for a handshake and for short answers: one request a connection, whose head may be as long as 10,000
+ * DIDs make it.
  *
  * @module
  */
@@ -18,7 +19,7 @@ export interface Request {
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -26,6 +27,7 @@ export interface Answer {
 const MAX_HEAD = 1 << 20;
 const REASONS: Readonly<Record<number, string>> = {
   101: "Switching Protocols",
+  200: "OK",
   301: "Moved Permanently",
   302: "Found",
   400: "Bad Request",
@@ -34,6 +36,7 @@ const REASONS: Readonly<Record<number, string>> = {
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
+  410: "Gone",
   426: "Upgrade Required",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
@@ -97,7 +100,7 @@ export function xrpcAnswer(status: number, error: string, message: string): Answ
 /** The bytes of an answer; the connection ends after it. */
 export function encodeAnswer(answer: Answer): Uint8Array {
   const encoder = new TextEncoder();
-  const body = encoder.encode(answer.body);
+  const body = typeof answer.body === "string" ? encoder.encode(answer.body) : answer.body;
   const headers = {
     "Content-Type": answer.type,
     "Content-Length": String(body.length),

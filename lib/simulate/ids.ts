@@ -22,12 +22,22 @@ const THREE = syllables(BASE32, 3);
 const SORTABLE_TWO = syllables(SORTABLE, 2);
 const SORTABLE_THREE = syllables(SORTABLE, 3);
 
+const FACTOR_1 = 0x21f0aaad, INVERSE_1 = 0x333c4925, FACTOR_2 = 0x735a2d97, INVERSE_2 = 0x97132227;
+
 /** 32 well spread bits of two 32-bit numbers; for one `salt` no two values of `n` give the same. */
 export function mix(n: number, salt: number): number {
   let x = (n + Math.imul(salt, 0x9e3779b9)) | 0;
-  x = Math.imul(x ^ (x >>> 16), 0x21f0aaad);
-  x = Math.imul(x ^ (x >>> 15), 0x735a2d97);
+  x = Math.imul(x ^ (x >>> 16), FACTOR_1);
+  x = Math.imul(x ^ (x >>> 15), FACTOR_2);
   return (x ^ (x >>> 15)) >>> 0;
+}
+
+/** The number that {@link mix} made these bits from: its steps backwards, with the inverses of its factors modulo 2^32. */
+function unmix(bits: number, salt: number): number {
+  let x = bits ^ (bits >>> 15) ^ (bits >>> 30);
+  x = Math.imul(x, INVERSE_2);
+  x = Math.imul(x ^ (x >>> 15) ^ (x >>> 30), INVERSE_1);
+  return ((x ^ (x >>> 16)) - Math.imul(salt, 0x9e3779b9)) >>> 0;
 }
 
 /** 4,096 texts of 16 letters: longer pieces make a CID cheaper. */
@@ -53,6 +63,14 @@ function six(bits: number): string {
 /** A `did:plc` with 24 letters. */
 export function did(n: number, salt: number): string {
   return `did:plc:${six(mix(n, salt))}${six(mix(n, salt + 1))}${six(mix(n, salt + 2))}${six(mix(n, salt + 3))}`;
+}
+
+/** The number that {@link did} made this text from, `undefined` where it did not: looked for without trying them all. */
+export function didNumber(text: string, salt: number): number | undefined {
+  const letters = /^did:plc:([a-z2-7]{6})[a-z2-7]{18}$/.exec(text)?.[1];
+  if (letters === undefined) return undefined;
+  const bits = [...letters].reduce((sum, letter) => sum << 5 | BASE32.indexOf(letter), 0) << 2;
+  return [0, 1, 2, 3].map((rest) => unmix(bits | rest, salt)).find((n) => did(n, salt) === text);
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { blobCid, cid, did, flat, mix, tid } from "./ids.ts";
+import { blobCid, cid, did, didNumber, flat, mix, tid } from "./ids.ts";
 import { LANGUAGES, NAMES, TAGS, TITLES } from "./vocabulary.ts";
 
 /** How many posts get all the likes, reposts and replies. */
@@ -18,6 +18,8 @@ const SALT = { did: 100, cid: 200, popular: 300, via: 400, content: 500, blob: 6
 export interface Records {
   /** The DID of an account, 0 to `accounts` - 1. */
   account(n: number): string;
+  /** The account of a DID, `undefined` where it is nobody's. */
+  accountOf(did: string): number | undefined;
   /** The CID of event `i`'s record. */
   cid(i: number): string;
   like(i: number, createdAt: string): string;
@@ -54,6 +56,10 @@ export function createRecords(rng: number, accounts: number): Records {
   };
   return {
     account,
+    accountOf(did) {
+      const n = didNumber(did, seed + SALT.did);
+      return n !== undefined && n < accounts ? n : undefined;
+    },
     cid: (i) => cid(i, seed + SALT.cid),
     like: (i, createdAt) => reaction("app.bsky.feed.like", i, createdAt, 17),
     repost: (i, createdAt) => reaction("app.bsky.feed.repost", i, createdAt, 40),

@@ -9,45 +9,31 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { ConfigError, messageOf } from "../pipeline/errors.ts";
-import { encodeAhead } from "./ahead.ts";
+import { encodeAhead, type EncodedAhead } from "./ahead.ts";
+import { dictionaryOf, simulateDictionary } from "./dictionary.ts";
+import { type Codec, createCodec, plainEncoding } from "./encoding.ts";
 import { type EventLine, fileEvents } from "./events.ts";
 import type { Faults } from "./faults.ts";
 import { generatedEvents, type GeneratorOptions } from "./generator.ts";
-import { type Answer, encodeAnswer, encodeUpgrade, readRequest, type Request } from "./http.ts";
+import { createHandler, type RequestHooks } from "./handler.ts";
+import { createIdentities, type IdentityOptions } from "./identities.ts";
 import { closeQuietly, type Patience } from "./link.ts";
-import { type Session, type SessionContext, type SimulateCounters, startSession } from "./session.ts";
-import type { Wire } from "./store.ts";
-import {
-  errorAnswer,
-  type ServerKind,
-  type Service,
-  subscribe,
-  type Subscription,
-  V1_PATH,
-  V2_PATH,
-  wireOf,
-} from "./subscription.ts";
+import type { Session, SimulateCounters } from "./session.ts";
+import type { EventStore, Wire } from "./store.ts";
+import { type ServerKind, V1_PATH, V2_PATH } from "./subscription.ts";
 
 export { type EventLine, loadEventLines } from "./events.ts";
 export type { Faults } from "./faults.ts";
 export type { GeneratorOptions } from "./generator.ts";
+export type { Handshake, RequestHooks } from "./handler.ts";
+export type { Identity, IdentityOptions } from "./identities.ts";
 export type { Patience } from "./link.ts";
 export type { SimulateCounters } from "./session.ts";
 export type { Wire } from "./store.ts";
 export type { ServerKind } from "./subscription.ts";
 
-/** A handshake, as {@link SimulateOptions.onRequest} sees it. */
-export interface Handshake {
-  /** With its query. */
-  readonly url: URL;
-  /** The request's. */
-  readonly headers: Headers;
-  /** 1 for the server's first handshake. */
-  readonly n: number;
-}
-
 /** Options of {@link startSimulate}. */
-export interface SimulateOptions extends GeneratorOptions, Faults, Partial<Patience> {
+export interface SimulateOptions extends GeneratorOptions, IdentityOptions, Faults, RequestHooks, Partial<Patience> {
   /** Address to listen on. Default 127.0.0.1. */
   readonly hostname?: string;
   /** 0, the default: any free one. */
@@ -58,10 +44,10 @@ export interface SimulateOptions extends GeneratorOptions, Faults, Partial<Patie
   readonly events?: readonly EventLine[];
   /** The oldest sequence number that a cursor can still reach. Default: the first one. */
   readonly oldest?: number;
-  /** Faults of one connection, over those of the server. */
-  readonly onRequest?: (handshake: Handshake) => Partial<Faults> | void;
+  /** The zstd dictionary of both wires. Default: the project's own one. */
+  readonly dictionary?: Uint8Array;
   /** For load tests: encode so many events before the first client comes, so that sending them costs next to nothing. */
-  readonly encodeAhead?: { readonly wire: Wire; readonly events: number };
+  readonly encodeAhead?: { readonly wire: Wire; readonly events: number; readonly compress?: boolean };
 }
 
 /** A running server. */
@@ -88,39 +74,40 @@ const GOODBYE_MS = 300;
 const log = getLogger(["bskyingest", "simulate"]);
 
 /**
- * Starts a server; disposing of it says goodbye (1001) to everybody.
+ * Starts a server; disposing of it says goodbye (1001) to everybody. The codec is loaded for the first client that wants
+ * compression, or at once where a dictionary is to be checked or events are to be compressed ahead.
  *
- * @throws {ConfigError} when the address cannot be listened on.
+ * @throws {ConfigError} when the address cannot be listened on, or the dictionary cannot be used.
  */
-export function startSimulate(options: SimulateOptions = {}): Promise<SimulateServer> {
-  return new Promise((resolve) => resolve(start(options)));
-}
-
-function start(options: SimulateOptions): SimulateServer {
+export async function startSimulate(options: SimulateOptions = {}): Promise<SimulateServer> {
   const { hostname = "127.0.0.1", kind = "new", events, count = 0, oldest = 0 } = options;
   const store = events === undefined ? generatedEvents(options) : fileEvents(events, count);
   const counters: SimulateCounters = { requests: 0, refused: 0, connections: 0, open: 0, events: 0, bytes: 0 };
+  const dictionary = dictionaryOf(options.dictionary ?? simulateDictionary());
+  await using setup = new AsyncDisposableStack();
+  const codec = setup.use(createCodec(dictionary, kind));
+  if (options.dictionary !== undefined) await codec.open();
+  const ahead = options.encodeAhead && await encodedAhead(store, options.encodeAhead, codec);
   const listener = listen(hostname, options.port ?? 0);
-  const { port } = listener.addr as Deno.NetAddr;
+  const resources = setup.move();
   const clients = createClients();
-  const ahead = options.encodeAhead && encodeAhead(store, options.encodeAhead.wire, options.encodeAhead.events);
-  const handle = createHandler(
+  const handle = createHandler({
     options,
-    { kind, store, oldest },
-    { store, ahead, counters, patience: options },
-    clients,
-  );
+    service: { kind, store, oldest, dictionaryId: dictionary.id },
+    session: { store, ahead, counters, patience: options },
+    dictionary,
+    codec,
+    identities: createIdentities(options),
+    sessions: clients.sessions,
+  });
   const closed = (async () => {
     for await (const conn of listener) clients.run(conn, handle);
     await clients.idle();
+    await resources.disposeAsync();
   })();
-  const authority = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   return {
     kind,
-    port,
-    url: `http://${authority}`,
-    jetstream: `ws://${authority}${V1_PATH}`,
-    jetstreamV2: `ws://${authority}${V2_PATH}`,
+    ...addressesOf(hostname, (listener.addr as Deno.NetAddr).port),
     counters,
     closed,
     async [Symbol.asyncDispose]() {
@@ -128,6 +115,24 @@ function start(options: SimulateOptions): SimulateServer {
       closeQuietly(listener);
       await closed;
     },
+  };
+}
+
+async function encodedAhead(
+  store: EventStore,
+  { wire, events, compress = false }: NonNullable<SimulateOptions["encodeAhead"]>,
+  codec: Codec,
+): Promise<EncodedAhead> {
+  return encodeAhead(store, wire, events, compress ? await codec.open() : plainEncoding);
+}
+
+function addressesOf(hostname: string, port: number) {
+  const authority = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  return {
+    port,
+    url: `http://${authority}`,
+    jetstream: `ws://${authority}${V1_PATH}`,
+    jetstreamV2: `ws://${authority}${V2_PATH}`,
   };
 }
 
@@ -181,66 +186,4 @@ function createClients(): Clients {
       clearTimeout(timer);
     },
   };
-}
-
-/** Answers one connection: one request, and if it is a good handshake the session that follows. */
-function createHandler(
-  options: SimulateOptions,
-  service: Service,
-  context: Omit<SessionContext, "faults">,
-  clients: Clients,
-) {
-  const refused = createRefusals(options);
-  const { counters } = context;
-  let handshakes = 0;
-  return async (conn: Deno.Conn) => {
-    const request = await readRequest(conn);
-    if (request === undefined) return;
-    counters.requests++;
-    if (!("url" in request)) return await writeAll(conn, encodeAnswer(request));
-    const { url, headers } = request;
-    const handshake = headers.has("upgrade");
-    const own = handshake ? options.onRequest?.({ url, headers, n: ++handshakes }) ?? {} : {};
-    const answer = refused(request, service, own, handshake) ?? subscribe(request, service);
-    if (!isSubscription(answer)) {
-      if (handshake) counters.refused++;
-      return await writeAll(conn, encodeAnswer(answer));
-    }
-    await writeAll(conn, encodeUpgrade(answer.key, answer.protocol));
-    const session = startSession(conn, answer, { ...context, faults: { ...options, ...own } }, request.rest);
-    clients.sessions.add(session);
-    await session.closed.finally(() => clients.sessions.delete(session));
-  };
-}
-
-function isSubscription(answer: Subscription | Answer): answer is Subscription {
-  return "wire" in answer;
-}
-
-const WORDS: Readonly<Record<number, readonly [name: string, message: string]>> = {
-  400: ["InvalidRequest", "refused"],
-  401: ["AuthenticationRequired", "authentication required"],
-  403: ["Forbidden", "forbidden"],
-  404: ["NotFound", "not found"],
-  429: ["RateLimitExceeded", "too many requests"],
-  503: ["ServiceUnavailable", "service not ready: bootstrap in progress"],
-};
-
-/** The fault `refuse`: a server that is not ready answers so before it looks at anything. Only handshakes use up its times. */
-function createRefusals(options: Faults) {
-  let done = 0;
-  return (request: Request, service: Service, own: Partial<Faults>, handshake: boolean): Answer | undefined => {
-    const { refuse, refuseTimes = 0, refuseMessage, retryAfter } = { ...options, ...own };
-    const wire = wireOf(request.url.pathname, service.kind);
-    if (refuse === undefined || wire === undefined) return undefined;
-    if (own.refuse === undefined && refuseTimes > 0 && done >= refuseTimes) return undefined;
-    if (handshake && own.refuse === undefined) done++;
-    const [name, message] = WORDS[refuse] ?? ["InternalServerError", "internal error"];
-    const answer = errorAnswer(wire, refuse, name, refuseMessage ?? message);
-    return retryAfter === undefined ? answer : { ...answer, headers: { "Retry-After": String(retryAfter) } };
-  };
-}
-
-async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await conn.write(bytes.subarray(done));
 }

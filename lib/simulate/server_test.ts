@@ -170,19 +170,6 @@ Deno.test("J6, A2, A4: the limits of each server, with duplicates", async () => 
   assert.equal(await accepted(`${server.jetstream}?wantedCollections=app.*`), "ok");
 });
 
-Deno.test("compression: zstd with deflate is refused on v1, zstd alone answered in plain text", async () => {
-  await using server = await startSimulate();
-  const both = await refusalOf(`${server.jetstream}?compress=true`, { deflate: true });
-  assert.equal(both.status, 400);
-  assert.match(both.body, /^choose one compression scheme/);
-  await using plain = await connect(`${server.jetstream}?compress=true`);
-  await plain.atLeast(1);
-  assert.equal(typeof plain.messages[0], "string");
-  await using deflate = await dial(server.jetstreamV2, { deflate: true }) as Awaited<ReturnType<typeof connect>>;
-  assert.equal(deflate.socket.extensions, "");
-  assert.match((await refusalOf(`${server.jetstreamV2}?zstdDictionary=20260811`)).body, /UnknownZstdDictionary/);
-});
-
 Deno.test("other paths: 404 in each server's words", async () => {
   await using server = await startSimulate();
   await using legacy = await startSimulate({ kind: "legacy" });
@@ -190,11 +177,6 @@ Deno.test("other paths: 404 in each server's words", async () => {
     const response = await fetch(url);
     return `${response.status} ${await response.text()}`;
   };
-  const dictionary = "/xrpc/network.bsky.jetstream.getZstdDictionary";
-  assert.match(
-    await get(`${server.url}${dictionary}?id=1`),
-    /^404 .*"DictionaryNotFound","message":"no dictionary with id 1;/,
-  );
   assert.equal(await get(`${server.url}/nothing`), "404 404 page not found");
   assert.equal(await get(legacy.jetstreamV2.replace("ws:", "http:")), '404 {"message":"Not Found"}');
   assert.equal(await get(`${legacy.url}/subscribe`), "400 Bad Request");

@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../pipeline/errors.ts";
 import { delay } from "../pipeline/retry.ts";
 import type { EncodedAhead } from "./ahead.ts";
+import type { Encoding } from "./encoding.ts";
 import { errorFrameText, type Faults } from "./faults.ts";
 import { createFeed, createPace } from "./feed.ts";
 import { type Filter, FilterError, v1Filter } from "./filter.ts";
@@ -43,6 +44,7 @@ export interface SimulateCounters {
 /** What a session works with. */
 export interface SessionContext {
   readonly store: EventStore;
+  readonly encoding: Encoding;
   readonly ahead: EncodedAhead | undefined;
   readonly faults: Faults;
   readonly counters: SimulateCounters;
@@ -176,16 +178,16 @@ interface Sender {
 
 /** Sends events until a fault says otherwise, the store's end is reached, or the connection ends. */
 async function sendEvents(subscription: Subscription, context: SessionContext, sender: Sender): Promise<void> {
-  const { store, faults, counters } = context;
+  const { store, encoding, faults, counters } = context;
   const { closeAfter = Infinity, stallAfter = Infinity, errorFrame } = faults;
   const start = faults.startAt === undefined ? subscription.start : store.bySeq(faults.startAt);
   const sentBefore = subscription.byTime ? store.newestSent() : 0;
-  const feed = createFeed(store, subscription.wire, { start, sentBefore }, faults, context.ahead);
+  const feed = createFeed(store, subscription.wire, { start, sentBefore, encoding }, faults, context.ahead);
   const pace = createPace(faults.rate ?? 0);
   const buffer = createFrameBuffer();
   const turns = createTurns();
   const limit = Math.min(closeAfter, stallAfter, errorFrame?.after ?? Infinity);
-  if (subscription.notice !== undefined) buffer.text(subscription.notice);
+  if (subscription.notice !== undefined) encoding.add(buffer, subscription.notice);
   while (!sender.stopped() && feed.fresh < limit && !feed.ended) {
     const { events, wait } = pace.due();
     const added = feed.fill(buffer, sender.filter(), Math.min(events, limit - feed.fresh));
@@ -201,7 +203,7 @@ async function sendEvents(subscription: Subscription, context: SessionContext, s
   if (buffer.size > 0) await sender.link.write(buffer.take());
   if (sender.stopped()) return;
   if (errorFrame?.after === feed.fresh) {
-    buffer.text(errorFrameText(errorFrame.name, feed.lastSeq));
+    encoding.add(buffer, errorFrameText(errorFrame.name, feed.lastSeq));
     await sender.link.write(buffer.take());
     await sender.end(1006);
   }

@@ -11,11 +11,9 @@ import type { EventStore, Wire } from "./store.ts";
 /** Which server is simulated: the rewrite of 2026 (v1 and v2 wire), or the one of 2024 (v1 only). */
 export type ServerKind = "new" | "legacy";
 
-/** Paths of the two wires, and of the dictionary. */
+/** Paths of the two wires, and of the second one's dictionary. */
 export const V1_PATH = "/subscribe", V2_PATH = "/xrpc/network.bsky.jetstream.subscribeEvents";
-const DICTIONARY_PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary";
-/** The dictionary that the real servers have; this one has none. */
-const DICTIONARY_ID = 20260811;
+export const DICTIONARY_PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary";
 const SUBPROTOCOL = "xrpc.v1.json";
 /** Cursors from here on are microseconds, those below are sequence numbers. */
 const MICROSECONDS_FROM = 1e15;
@@ -31,6 +29,8 @@ export interface Subscription {
   /** To be said first on v2: why it does not start where it was asked to. */
   readonly notice?: string;
   readonly requireHello: boolean;
+  /** Messages are to be zstd frames. */
+  readonly compressed: boolean;
   /** `Sec-WebSocket-Key`. */
   readonly key: string;
   readonly protocol?: string;
@@ -42,6 +42,8 @@ export interface Service {
   readonly store: EventStore;
   /** The oldest sequence number that a cursor can reach. */
   readonly oldest: number;
+  /** The id of the dictionary that the server compresses with. */
+  readonly dictionaryId: number;
 }
 
 /** Thrown on the way to a subscription: the answer to give instead. */
@@ -49,7 +51,7 @@ class Refusal extends Error {
   readonly answer: Answer;
 
   constructor(answer: Answer) {
-    super(answer.body);
+    super(`HTTP ${answer.status}`);
     this.answer = answer;
   }
 }
@@ -65,21 +67,19 @@ export function errorAnswer(wire: Wire, status: number, name: string, message: s
   return wire === "v2" ? xrpcAnswer(status, name, message) : textAnswer(status, message);
 }
 
-/** Checks a request. */
-export function subscribe(request: Request, service: Service): Subscription | Answer {
-  const wire = wireOf(request.url.pathname, service.kind);
-  if (wire === undefined) return otherPath(request.url, service.kind);
+/** Checks a request for a wire. */
+export function subscribe(request: Request, wire: Wire, service: Service): Subscription | Answer {
   try {
     const query = request.url.searchParams;
     if (wire === "legacy") return legacySubscription(request, query, service);
-    checkCompression(request, query, wire);
+    const compressed = wire === "v2" ? v2Compression(request, service.dictionaryId) : v1Compression(request);
     const filter = wire === "v2" ? v2Filter(query) : v1QueryFilter(query, wire);
     const start = startOf(query.get("cursor") ?? "", wire, service);
     checkUpgrade(request);
     const requireHello = wire === "v1" && query.get("requireHello") === "true";
     const offered = request.headers.get("sec-websocket-protocol")?.split(",").map((token) => token.trim()) ?? [];
     const protocol = wire === "v2" && offered.includes(SUBPROTOCOL) ? { protocol: SUBPROTOCOL } : {};
-    return { wire, filter, ...start, requireHello, key: keyOf(request), ...protocol };
+    return { wire, filter, ...start, requireHello, compressed, key: keyOf(request), ...protocol };
   } catch (error) {
     if (error instanceof Refusal) return error.answer;
     if (error instanceof FilterError) return errorAnswer(wire, 400, "InvalidRequest", error.message);
@@ -94,7 +94,8 @@ function legacySubscription(request: Request, query: URLSearchParams, service: S
   const asks = /\bupgrade\b/i.test(headers.get("connection") ?? "") &&
     /^websocket$/i.test(headers.get("upgrade") ?? "");
   if (!asks || keyOf(request) === "") throw new Refusal(textAnswer(400, "Bad Request"));
-  return { wire: "legacy", filter, ...start, requireHello: query.get("requireHello") === "true", key: keyOf(request) };
+  const requireHello = query.get("requireHello") === "true", compressed = asksForZstd(request);
+  return { wire: "legacy", filter, ...start, requireHello, compressed, key: keyOf(request) };
 }
 
 function keyOf(request: Request): string {
@@ -106,39 +107,38 @@ function v1QueryFilter(query: URLSearchParams, wire: Wire): Filter {
   return v1Filter({ collections: query.getAll("wantedCollections"), dids: query.getAll("wantedDids"), maxBytes }, wire);
 }
 
-function otherPath(url: URL, kind: ServerKind): Answer {
-  if (kind === "legacy") return { status: 404, type: "application/json", body: '{"message":"Not Found"}' };
-  if (url.pathname !== DICTIONARY_PATH) return textAnswer(404, "404 page not found");
-  const id = url.searchParams.get("id") ?? DICTIONARY_ID;
-  const message = `no dictionary with id ${id}; current dictionary id is ${DICTIONARY_ID}`;
-  return xrpcAnswer(404, "DictionaryNotFound", message);
+/** v1's two ways to switch compression on. */
+function asksForZstd({ url, headers }: Request): boolean {
+  return url.searchParams.get("compress") === "true" || (headers.get("socket-encoding") ?? "").includes("zstd");
 }
 
-/** v1's switch is accepted and then ignored, as clients take plain text at any time; v2's names a dictionary. */
-function checkCompression({ headers }: Request, query: URLSearchParams, wire: Wire): void {
-  const zstd = query.get("compress") === "true" || (headers.get("socket-encoding") ?? "").includes("zstd");
-  const refuse = (name: string, message: string) => new Refusal(errorAnswer(wire, 400, name, message));
-  if (wire === "v1") {
-    if (!zstd || !(headers.get("sec-websocket-extensions") ?? "").includes("permessage-deflate")) return;
-    throw refuse(
-      "",
-      "choose one compression scheme: custom zstd (compress=true / Socket-Encoding: zstd) or RFC 7692 permessage-deflate, not both",
-    );
-  }
-  if (zstd) {
+function v1Compression(request: Request): boolean {
+  if (!asksForZstd(request)) return false;
+  if (!(request.headers.get("sec-websocket-extensions") ?? "").includes("permessage-deflate")) return true;
+  throw new Refusal(textAnswer(
+    400,
+    "choose one compression scheme: custom zstd (compress=true / Socket-Encoding: zstd) or RFC 7692 permessage-deflate, not both",
+  ));
+}
+
+/** v2's switch names the dictionary. */
+function v2Compression(request: Request, current: number): boolean {
+  const refuse = (name: string, message: string) => new Refusal(xrpcAnswer(400, name, message));
+  if (asksForZstd(request)) {
     throw refuse(
       "InvalidRequest",
       "compress=true / Socket-Encoding: zstd is the /subscribe (v1) opt-in; this endpoint uses zstdDictionary=<id> with the dictionary from getZstdDictionary",
     );
   }
-  const id = query.get("zstdDictionary") ?? "";
-  if (id === "") return;
+  const id = request.url.searchParams.get("zstdDictionary") ?? "";
+  if (id === "") return false;
   if (!/^\d+$/.test(id) || Number(id) === 0 || Number(id) > 0xffffffff) {
     throw refuse("InvalidRequest", "zstdDictionary must be a positive integer zstd dictionary ID");
   }
+  if (Number(id) === current) return true;
   throw refuse(
     "UnknownZstdDictionary",
-    `unknown zstd dictionary id ${id}; current dictionary id is ${DICTIONARY_ID} (fetch it via getZstdDictionary and reconnect)`,
+    `unknown zstd dictionary id ${id}; current dictionary id is ${current} (fetch it via getZstdDictionary and reconnect)`,
   );
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { WebSocket } from "ws";
+import { openDecompressor } from "../net/zstd/decompressor.ts";
 
 /** How a connection ended. */
 export interface Ending {
@@ -29,9 +30,17 @@ export interface Refused {
   readonly body: string;
 }
 
+/** How {@link dial} asks. */
+export interface DialOptions {
+  /** Offer `permessage-deflate`. */
+  readonly deflate?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Connects; a refusal comes back as a value. */
-export async function dial(url: string, options: { deflate?: boolean } = {}): Promise<TestClient | Refused> {
-  const socket = new WebSocket(url, { perMessageDeflate: options.deflate ?? false, skipUTF8Validation: true });
+export async function dial(url: string, options: DialOptions = {}): Promise<TestClient | Refused> {
+  const { deflate: perMessageDeflate = false, headers = {} } = options;
+  const socket = new WebSocket(url, { perMessageDeflate, headers, skipUTF8Validation: true });
   const client = collect(socket);
   const opened = new Promise<TestClient>((resolve) => socket.once("open", () => resolve(client)));
   const refused = new Promise<Refused>((resolve) =>
@@ -49,17 +58,34 @@ export async function dial(url: string, options: { deflate?: boolean } = {}): Pr
 }
 
 /** Connects; throws where the handshake is refused. */
-export async function connect(url: string): Promise<TestClient> {
-  const client = await dial(url);
+export async function connect(url: string, options: DialOptions = {}): Promise<TestClient> {
+  const client = await dial(url, options);
   if ("status" in client) throw new Error(`Cannot connect to ${url}: ${client.status} ${client.body}`);
   return client;
 }
 
 /** The first messages of a new connection as text. */
 export async function receive(url: string, count: number): Promise<string[]> {
-  await using client = await connect(url);
+  return await receiveRaw(url, count) as string[];
+}
+
+/** The first messages of a new connection as binary ones, each of them a zstd frame. */
+export async function receiveFrames(url: string, count: number, options: DialOptions = {}): Promise<Uint8Array[]> {
+  const messages = await receiveRaw(url, count, options);
+  if (messages.some((message) => typeof message === "string")) throw new Error("A text message on a compressed stream");
+  return messages as Uint8Array[];
+}
+
+async function receiveRaw(url: string, count: number, options: DialOptions = {}): Promise<(string | Uint8Array)[]> {
+  await using client = await connect(url, options);
   await client.atLeast(count);
-  return client.messages.slice(0, count) as string[];
+  return client.messages.slice(0, count);
+}
+
+/** Decodes zstd frames made with a dictionary. */
+export async function decodeFrames(frames: readonly Uint8Array[], dictionary: Uint8Array): Promise<string[]> {
+  using decompressor = await openDecompressor({ dictionaries: [dictionary], maxBytes: 1 << 20 });
+  return frames.map((frame) => new TextDecoder().decode(decompressor.decompress(frame)));
 }
 
 function collect(socket: WebSocket): TestClient {

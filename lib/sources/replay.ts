@@ -15,6 +15,7 @@ import { type Filter, matcher } from "./jetstream/filter.ts";
 import { type Chunks, fileChunks, readError, streamChunks } from "./replay/chunks.ts";
 import { createCopies } from "./replay/copies.ts";
 import { type Format, openContent } from "./replay/detect.ts";
+import { type DictionaryOptions, findDictionary, givenDictionary, zstdMessagesOf } from "./replay/dictionary.ts";
 import { type Clock, createPace, systemClock } from "./replay/pace.ts";
 import { formatPlace, parsePlace, type Place } from "./replay/place.ts";
 import { readBatches, type ReaderOptions } from "./replay/reader.ts";
@@ -38,6 +39,10 @@ export interface ReplayOptions {
   readonly speed?: number;
   /** How often everything is read. @default {1} */
   readonly loop?: number;
+  /** Contents of a zstd dictionary, for messages that are compressed one by one. Default: from the folder. */
+  readonly dictionary?: Uint8Array;
+  /** Where dictionaries are kept. Default: nowhere. */
+  readonly dictionaryFolder?: string;
   /** Begin anew although there is a saved position. @default {false} */
   readonly restart?: boolean;
   /** In front of the key under which the position is saved, with a colon. */
@@ -89,7 +94,7 @@ export function replay(options: ReplayOptions): ReplaySource {
   return {
     key: options.keyPrefix === undefined ? key : `${options.keyPrefix}:${key}`,
     stats,
-    check: async () => void await findFiles(options.files),
+    check: async () => void await findFiles(options.files, options),
     open: (open = {}) => batchStream(open.stop, (stop) => replayBatches(options, filter, { stats, stop }, open)),
   };
 }
@@ -101,7 +106,7 @@ async function* replayBatches(
   { cursor }: OpenOptions<AtEvent>,
 ): AsyncGenerator<Batch<AtEvent>, void> {
   const { speed = 0, loop: loops = 1, clock = systemClock, stdin } = options;
-  const files = await findFiles(options.files);
+  const files = await findFiles(options.files, options);
   const hasPositions = files.every((file) => file.size !== undefined);
   const begin = hasPositions && !options.restart ? placeOf(cursor, files) : undefined;
   const pace = speed > 0 ? createPace(speed, clock) : undefined;
@@ -121,7 +126,8 @@ async function* replayBatches(
       const content = await openContent(chunks, path);
       log.debug("Reading {file}: {format}", { file: path, format: content.format });
       const at = (entry: number) => cursorAt({ loop, file: i + 1, entry, size });
-      yield* readBatches({ name, content, skip, recallSkipped, cursorAt: at }, reader);
+      using zstd = zstdMessagesOf(path, options);
+      yield* readBatches({ name, content, zstd, skip, recallSkipped, cursorAt: at }, reader);
       if (stop.aborted) return;
     }
   }
@@ -162,8 +168,8 @@ function placeOf(cursor: Cursor | undefined, files: readonly InputFile[]): Place
 }
 
 /** Finds all files and what they are; streams are not touched. */
-async function findFiles(paths: readonly string[]): Promise<InputFile[]> {
-  const found = await Promise.allSettled(paths.map(findFile));
+async function findFiles(paths: readonly string[], options: DictionaryOptions): Promise<InputFile[]> {
+  const found = await Promise.allSettled(paths.map((path) => findFile(path, options)));
   const faults = found.flatMap((each) => each.status === "rejected" ? [each.reason as unknown] : []);
   const bug = faults.find((fault) => !(fault instanceof ConfigError));
   if (bug !== undefined) throw bug;
@@ -172,7 +178,7 @@ async function findFiles(paths: readonly string[]): Promise<InputFile[]> {
   return found.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
 }
 
-async function findFile(path: string): Promise<InputFile> {
+async function findFile(path: string, options: DictionaryOptions): Promise<InputFile> {
   const name = basename(path);
   const stream = { path, name, size: undefined, format: undefined };
   if (path === STDIN) return stream;
@@ -180,8 +186,9 @@ async function findFile(path: string): Promise<InputFile> {
     const info = await Deno.stat(path);
     if (info.isDirectory) throw new ConfigError(`Cannot read ${path}: it is a folder`);
     if (!info.isFile) return stream;
-    const { format, close } = await openContent(fileChunks(path), path);
+    const { format, dictionaryId, close } = await openContent(fileChunks(path), path);
     await close();
+    if (dictionaryId !== undefined) await findDictionary(dictionaryId, path, options);
     return { path, name, size: info.size, format };
   } catch (error) {
     throw readError(path, error);
@@ -189,7 +196,8 @@ async function findFile(path: string): Promise<InputFile> {
 }
 
 /** Checks everything and answers which events are wanted. */
-function checkOptions({ files, collections, dids = [], kinds, speed = 0, loop = 1 }: ReplayOptions): Filter {
+function checkOptions(options: ReplayOptions): Filter {
+  const { files, collections, dids = [], kinds, speed = 0, loop = 1 } = options;
   const faults: string[] = [];
   if (files.length === 0) faults.push("Cannot replay: name a file");
   const { length } = files.filter((file) => file === STDIN);
@@ -198,6 +206,9 @@ function checkOptions({ files, collections, dids = [], kinds, speed = 0, loop = 
   if (!(speed >= 0 && speed < Infinity)) faults.push(`Cannot replay at speed ${speed}: it must be a positive number`);
   if (!(Number.isSafeInteger(loop) && loop >= 1)) {
     faults.push(`Cannot replay ${loop} times: it must be an integer from 1`);
+  }
+  if (options.dictionary && !givenDictionary(options)) {
+    faults.push("Cannot use the zstd dictionary: it is none, as it does not begin with 37 A4 30 EC");
   }
   const wantedKinds = kinds ?? ["commit", "identity", "account"];
   for (const kind of wantedKinds.filter((kind) => !KINDS.includes(kind as Kind))) {

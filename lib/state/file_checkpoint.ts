@@ -14,7 +14,8 @@ import { fileError } from "./files.ts";
 export interface FileCheckpointOptions {
   /**
    * - `jetstream`: `{"last_time_us": N, "updated_at": T, "cursor": {...}}`, one position; an older tool's file has only the
-   *   first two members and loads as the microseconds alone. `"state": "done"` once the source came to its end.
+   *   first two members and loads as the microseconds alone. `"state": "done"` once the source came to its end. Positions of
+   *   hosts that are read side by side (`KEY:HOST`) are kept beside it: `"cursors": {key: text}`.
    * - `cursors`: `{"updated_at": T, "cursors": {key: text}, "done": [key, ...]}`.
    */
   readonly format: "jetstream" | "cursors";
@@ -127,9 +128,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function onePosition(name: string): Format {
-  return {
-    nameOf: () => name,
-    parse({ last_time_us, cursor, state }, damaged) {
+  const one = {
+    parse({ last_time_us, cursor, state }: Record<string, unknown>, damaged: Damaged): Positions {
       if (!Number.isSafeInteger(last_time_us) || (last_time_us as number) < 0) {
         throw damaged(`"last_time_us" must be microseconds since 1970`);
       }
@@ -137,11 +137,28 @@ function onePosition(name: string): Format {
       const text: Cursor = cursor === undefined ? String(last_time_us) : JSON.stringify(cursor);
       return new Map([[name, { cursor: text, state: state === "done" ? "done" : "running" }]]);
     },
-    print(positions, updated_at) {
-      const { cursor: text, state } = positions.get(name)!;
+    print({ cursor: text, state }: Pick<CursorRow, "cursor" | "state">, updated_at: string) {
       const cursor = JSON.parse(text) as number | { readonly time_us: number };
       if (typeof cursor === "number") return { last_time_us: cursor, updated_at };
       return { last_time_us: cursor.time_us, updated_at, ...(state === "done" && { state }), cursor };
+    },
+  };
+  return {
+    nameOf: (key) => key.startsWith(`${name}:`) ? key : name,
+    parse(value, damaged) {
+      const { last_time_us, cursor, cursors } = value;
+      const hosts = cursors === undefined ? new Map() : MANY_POSITIONS.parse({ cursors }, damaged);
+      const hostsOnly = hosts.size > 0 && last_time_us === undefined && cursor === undefined;
+      return hostsOnly ? hosts : new Map([...one.parse(value, damaged), ...hosts]);
+    },
+    print(positions, updated_at) {
+      const { [name]: own, ...hosts } = Object.fromEntries(positions);
+      return {
+        ...(own ? one.print(own, updated_at) : { updated_at }),
+        ...(Object.keys(hosts).length > 0 && {
+          cursors: Object.fromEntries(Object.entries(hosts).map(([key, { cursor }]) => [key, cursor])),
+        }),
+      };
     },
   };
 }

@@ -129,3 +129,19 @@ Deno.test("T15: a folder in place of the file is refused", () =>
 Deno.test("T15: a file without permission to read is refused", { permissions: { read: false } }, async () => {
   await assert.rejects(fileCheckpoints("/state.json", { format: "jetstream" }).load("k"), ConfigError);
 });
+
+Deno.test("jetstream: positions of hosts that are read side by side lie beside the one, in any order of saves", async () => {
+  await withPath(async (path) => {
+    const store = fileCheckpoints(path, { format: "jetstream", key: "k" });
+    await store.save("k:a.example:6008", '{"time_us":5}');
+    assert.deepEqual(Object.keys(JSON.parse(await Deno.readTextFile(path))), ["updated_at", "cursors"]);
+    assert.equal(await fileCheckpoints(path, { format: "jetstream", key: "k" }).load("k"), undefined);
+    await store.save("k", '{"time_us":7}');
+    const again = fileCheckpoints(path, { format: "jetstream", key: "k" });
+    assert.deepEqual([await again.load("k"), await again.load("k:a.example:6008")], ['{"time_us":7}', '{"time_us":5}']);
+    assert.deepEqual((await again.list()).map(({ key }) => key), ["k", "k:a.example:6008"]);
+    await again.clear(["k"]);
+    assert.deepEqual((await store.list()).length, 2, "what another store has read stays as it was read");
+    assert.deepEqual((await fileCheckpoints(path, { format: "jetstream", key: "k" }).list()).length, 1);
+  });
+});

@@ -8,6 +8,8 @@ import type { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 // @ts-types="@types/ws"
 import WebSocket from "ws";
+import { type Decompressor, openDecompressor } from "../../lib/net/zstd/decompressor.ts";
+import { simulateDictionary } from "../../lib/simulate/dictionary.ts";
 import { schemaOf, type SqliteIndex } from "../../lib/sinks/sqlite/schema.ts";
 import { type Load, type Sample, WANTED } from "./bench.ts";
 import { measure } from "./measure.ts";
@@ -47,17 +49,21 @@ export interface LoopOptions {
   readonly rows?: number;
   /** Keep commits of the wanted collection only: everything is parsed. */
   readonly filter?: boolean;
+  /** Ask for compressed messages. */
+  readonly zstd?: boolean;
 }
 
 /** Runs the loop over everything that the server has. */
-export async function runLoop({ load, path, indexes = [], rows = 1, filter = false }: LoopOptions): Promise<Sample> {
+export async function runLoop(options: LoopOptions): Promise<Sample> {
+  const { load, path, indexes = [], rows = 1, filter = false, zstd = false } = options;
+  using codec = zstd ? await openCodec() : undefined;
   using db = path === undefined ? undefined : openLog(path, indexes);
   const store = db ? sqliteStore(db, rows) : { add: () => {}, finish: () => {} };
   const last = filter ? load.lastWanted : load.events;
   return await measure(async () => {
     let count = 0, kept = 0;
-    await readMessages(load.url, (data) => {
-      const text = data.toString();
+    await readMessages(codec ? `${load.url}?compress=true` : load.url, (data) => {
+      const text = (codec ? codec.decompress(data) : data).toString();
       const message: Message = JSON.parse(text);
       if (!filter || (message.kind === "commit" && message.commit!.collection === WANTED)) {
         store.add(message, text);
@@ -69,6 +75,10 @@ export async function runLoop({ load, path, indexes = [], rows = 1, filter = fal
     if (kept !== (filter ? load.wanted : load.events)) throw new Error(`Cannot count: ${kept} events were kept`);
     return count;
   });
+}
+
+function openCodec(): Promise<Decompressor> {
+  return openDecompressor({ dictionaries: [simulateDictionary()], maxBytes: 32 * 1024 * 1024 });
 }
 
 /** Calls `take` with each message until it answers true. */

@@ -5,12 +5,14 @@
  */
 import type { AnyEvent } from "../../lib/atproto/event.ts";
 import { createCounters } from "../../lib/pipeline/counters.ts";
-import { runPipeline } from "../../lib/pipeline/pipeline.ts";
+import { type PipelineOptions, runPipeline } from "../../lib/pipeline/pipeline.ts";
 import { fullJitter } from "../../lib/pipeline/retry.ts";
 import type { Sink } from "../../lib/pipeline/sink.ts";
+import { simulateDictionary } from "../../lib/simulate/dictionary.ts";
 import { SINKS } from "../../lib/sinks/registry.ts";
 import type { SqliteIndex } from "../../lib/sinks/sqlite.ts";
 import { jetstream } from "../../lib/sources/jetstream/jetstream.ts";
+import { filterOf } from "../../cli/ingest/filters.ts";
 import { type Load, type Sample, WANTED } from "./bench.ts";
 import { measure } from "./measure.ts";
 
@@ -22,14 +24,28 @@ export interface PipelineCase {
   readonly indexes?: readonly SqliteIndex[];
   /** Keep commits of the wanted collection only. */
   readonly filter?: boolean;
+  /** Ask for compressed messages. */
+  readonly zstd?: boolean;
+  /** As `--where`. */
+  readonly where?: string;
+  /** Check records against their lexicons. */
+  readonly validate?: boolean;
 }
 
 /** Runs the pipeline over everything that the server has. */
-export async function runCase({ load, path, indexes = [], filter = false }: PipelineCase): Promise<Sample> {
+export async function runCase({ path, indexes = [], where, validate, ...how }: PipelineCase): Promise<Sample> {
   const settings = { db: path ?? "", table: "events", indexes, retentionMs: undefined, out: "" };
   const entry = path === undefined ? SINKS.null : SINKS.sqlite;
   await using sink = await entry.open(settings);
-  return await measure(() => transfer({ load, sink, filter, batchSize: entry.defaultBatchSize }));
+  const { through } = await filterOf({
+    ops: [],
+    langs: [],
+    where,
+    sample: undefined,
+    lexicons: undefined,
+    validate: validate ? "warn" : "off",
+  });
+  return await measure(() => transfer({ ...how, sink, batchSize: entry.defaultBatchSize, through }));
 }
 
 /** What {@link transfer} brings where. */
@@ -37,6 +53,8 @@ export interface Transfer {
   readonly load: Load;
   readonly sink: Sink<AnyEvent>;
   readonly filter?: boolean;
+  readonly zstd?: boolean;
+  readonly through?: PipelineOptions<AnyEvent, AnyEvent>["through"];
   readonly batchSize: number;
   /** Written events after which it ends; default: everything that the server has. */
   readonly limit?: number;
@@ -44,17 +62,20 @@ export interface Transfer {
 }
 
 /** Answers how many events were read. */
-export async function transfer({ load, sink, filter = false, batchSize, limit, kill }: Transfer): Promise<number> {
+export async function transfer(what: Transfer): Promise<number> {
+  const { load, sink, filter = false, zstd = false, through, batchSize, limit, kill } = what;
   const source = jetstream({
     url: load.url,
     alias: "bench",
     key: "bench",
+    ...(zstd && { compress: true, dictionary: simulateDictionary() }),
     ...(filter ? { collections: [WANTED], kinds: ["commit"] } : { collections: ["all"] }),
   });
   const counters = createCounters();
   const expected = limit ?? (filter ? load.wanted : load.events);
   await runPipeline<AnyEvent>({
     source,
+    ...(through && { through }),
     sink,
     counters,
     batchSize,

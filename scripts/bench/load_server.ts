@@ -6,6 +6,8 @@
  * @module
  */
 import { encodeAhead, type EncodedAhead } from "../../lib/simulate/ahead.ts";
+import { dictionaryOf, simulateDictionary } from "../../lib/simulate/dictionary.ts";
+import { createCodec } from "../../lib/simulate/encoding.ts";
 import { closeFrame, createFrameBuffer, createFrameReader, OPCODE } from "../../lib/simulate/frames.ts";
 import { generatedEvents } from "../../lib/simulate/generator.ts";
 import { encodeUpgrade, readRequest } from "../../lib/simulate/http.ts";
@@ -26,9 +28,11 @@ async function serve(events: number): Promise<void> {
   // The newest event is a minute old: no cap on times from the future comes into play.
   const epoch = Date.now() * 1000 - 60e6 - events * STEP_US;
   const store = generatedEvents({ epoch, count: events });
-  const ahead = encodeAhead(store, "v1", events);
+  const plain = encodeAhead(store, "v1", events);
+  await using codec = createCodec(dictionaryOf(simulateDictionary()), "new");
+  const zstd = encodeAhead(store, "v1", events, await codec.open());
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  console.log(JSON.stringify({ url: `ws://127.0.0.1:${listener.addr.port}/subscribe`, ...census(store, ahead) }));
+  console.log(JSON.stringify({ url: `ws://127.0.0.1:${listener.addr.port}/subscribe`, ...census(store, plain) }));
   const conns = new Set<Deno.Conn>();
   const stopped = Deno.stdin.readable.pipeTo(new WritableStream()).then(() => {
     listener.close();
@@ -36,7 +40,7 @@ async function serve(events: number): Promise<void> {
   });
   for await (const conn of listener) {
     conns.add(conn);
-    answer(conn, store, ahead).catch(() => {}).finally(() => {
+    answer(conn, store, { plain, zstd }).catch(() => {}).finally(() => {
       closeQuietly(conn);
       conns.delete(conn);
     });
@@ -58,13 +62,18 @@ function census(store: EventStore, ahead: EncodedAhead): Omit<Load, "url"> {
 }
 
 /** Sends everything from the cursor on; the connection stays open until the client leaves. */
-async function answer(conn: Deno.Conn, store: EventStore, ahead: EncodedAhead): Promise<void> {
+async function answer(
+  conn: Deno.Conn,
+  store: EventStore,
+  ahead: Record<"plain" | "zstd", EncodedAhead>,
+): Promise<void> {
   const request = await readRequest(conn);
   if (request === undefined || !("url" in request)) return;
   await writeAll(conn, encodeUpgrade(request.headers.get("sec-websocket-key") ?? ""));
   const cursor = Number(request.url.searchParams.get("cursor") ?? 0);
   const start = cursor < MICROSECONDS_FROM ? store.bySeq(cursor) : store.byTime(cursor);
-  await Promise.race([listen(conn), send(conn, ahead, start).then(() => new Promise(() => {}))]);
+  const frames = ahead[request.url.searchParams.get("compress") === "true" ? "zstd" : "plain"];
+  await Promise.race([listen(conn), send(conn, frames, start).then(() => new Promise(() => {}))]);
 }
 
 async function send(conn: Deno.Conn, ahead: EncodedAhead, start: number): Promise<void> {

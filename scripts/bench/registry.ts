@@ -4,10 +4,23 @@
  * @module
  */
 import type { Bench } from "./bench.ts";
+import { bench as filters } from "./filters.ts";
 import { bench as help } from "./help.ts";
-import { bench as jetstream } from "./jetstream.ts";
+import { bench as jetstream, filtersBench, zstdBench } from "./jetstream.ts";
 import { bench as slowSink } from "./slow_sink.ts";
 import { bench as sqliteGrowth } from "./sqlite_growth.ts";
+import { bench as validate } from "./validate.ts";
+import { bench as zstd } from "./zstd.ts";
 
 /** In the order in which they run. */
-export const BENCHES: readonly Bench[] = [jetstream, slowSink, sqliteGrowth, help];
+export const BENCHES: readonly Bench[] = [
+  jetstream,
+  zstdBench,
+  filtersBench,
+  slowSink,
+  sqliteGrowth,
+  filters,
+  validate,
+  zstd,
+  help,
+];

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { receive } from "../../lib/simulate/test_client.ts";
+import { readFrameHeader } from "../../lib/net/zstd/header.ts";
+import { SIMULATE_DICTIONARY_ID, V2_DICTIONARY_ID } from "../../lib/net/zstd/ids.ts";
+import { decodeFrames, receive, receiveFrames } from "../../lib/simulate/test_client.ts";
 import {
   askedFor,
   assertCalm,
@@ -11,23 +13,52 @@ import {
   serve,
   summaryOf,
 } from "../support/program.ts";
+import { realTest } from "../support/real_data.ts";
 import { readBack } from "../support/sqlite.ts";
 import { tempFolder } from "../support/temp.ts";
 
-Deno.test("T3: two processes with the same numbers serve the same bytes, on both wires", async () => {
+Deno.test("T3: two processes with the same numbers serve the same bytes, on both wires, plain and as zstd", async () => {
   using folder = tempFolder();
   const same = ["--epoch", "2026-01-01", "--rng", "7"];
   await using a = await serve(folder.path, same);
   await using b = await serve(folder.path, same);
   await using other = await serve(folder.path, ["--epoch", "2026-01-01", "--rng", "8"]);
-  for (const wire of ["v1", "v2"] as const) {
+  const streams = [
+    ["v1", "", receive],
+    ["v2", "", receive],
+    ["v1", "&compress=true", receiveFrames],
+    ["v2", `&zstdDictionary=${SIMULATE_DICTIONARY_ID}`, receiveFrames],
+  ] as const;
+  for (const [wire, query, take] of streams) {
     const [first, second, third] = await Promise.all(
-      [a, b, other].map((server) => receive(`${server[wire]}?cursor=1`, 5000)),
+      [a, b, other].map((server) => take(`${server[wire]}?cursor=1${query}`, 5000)),
     );
-    assert.equal(new Set(first).size, 5000);
+    assert.equal(new Set(first!.map(String)).size, 5000);
     assert.deepEqual(second, first);
     assert.notDeepEqual(third, first);
   }
+});
+
+realTest("simulate --zstd-dictionary: frames of both wires name that dictionary", [
+  "subscribe_events_20260811.zdict",
+], async ([zdict]) => {
+  using folder = tempFolder();
+  await using server = await serve(folder.path, ["--zstd-dictionary", zdict!, "--epoch", "2026-01-01"]);
+  const dictionary = Deno.readFileSync(zdict!);
+  for (const url of [`${server.v1}?compress=true&cursor=1`, `${server.v2}?zstdDictionary=20260811&cursor=1`]) {
+    const frames = await receiveFrames(url, 100);
+    assert.equal(readFrameHeader(frames[0]!).dictionaryId, V2_DICTIONARY_ID);
+    const plain = await receive(url.replace(/compress=true|zstdDictionary=20260811/, ""), 100);
+    assert.deepEqual(await decodeFrames(frames, dictionary), plain);
+  }
+});
+
+Deno.test("simulate --zstd-dictionary: a file that is none is refused", async () => {
+  using folder = tempFolder();
+  const args = ["simulate", "--serve", "127.0.0.1:0", "--zstd-dictionary"];
+  assertMisuse(await run(folder.path, [...args, "missing.zdict"]), /missing\.zdict/);
+  Deno.writeTextFileSync(`${folder.path}/junk.zdict`, "no dictionary at all");
+  assertMisuse(await run(folder.path, [...args, "junk.zdict"]), /^Cannot use zstd dictionary junk\.zdict: it is none/);
 });
 
 Deno.test("simulate says where it listens, ends with 0 at a signal, and refuses an address that is taken", async () => {

@@ -12,7 +12,12 @@ export const MOST_REMEMBERED = 50_000;
 
 /** 48 bits of the hash of an event's dedupe key, as 8 base64url characters. */
 export function shortHash(event: AtEvent): string {
-  return createHash("sha256").update(dedupeKey(event)).digest().subarray(0, 6).toString("base64url");
+  return hashOfKey(dedupeKey(event));
+}
+
+/** The same of a dedupe key. */
+export function hashOfKey(key: string): string {
+  return createHash("sha256").update(key).digest().subarray(0, 6).toString("base64url");
 }
 
 /**

@@ -7,10 +7,13 @@ import { getLogger } from "@logtape/logtape";
 import { type Kind, KINDS } from "../../atproto/event.ts";
 import { isDid, isNsid, wildcardHead } from "../../atproto/syntax.ts";
 import type { Frames } from "../../net/websocket.ts";
+import { idOfDictionary } from "../../net/zstd/dictionary.ts";
 import { ConfigError, messageOf } from "../../pipeline/errors.ts";
 import type { Backoff } from "../../pipeline/retry.ts";
+import { type Dictionary, suits } from "./dictionary_cache.ts";
 import type { Filter } from "./filter.ts";
-import { DEFAULT_INSTANCES, type Endpoint, endpointOf, MICROSECONDS_FROM, type Wire } from "./url.ts";
+import { type Query, readQuery, unique } from "./query.ts";
+import { DEFAULT_INSTANCES, type Endpoint, endpointOf, MICROSECONDS_FROM, MOST_DIDS_IN_URL, type Wire } from "./url.ts";
 
 const log = getLogger(["bskyingest", "jetstream"]);
 
@@ -39,8 +42,16 @@ export interface JetstreamOptions {
   readonly kinds?: readonly string[];
   /** What the server is to leave out, in bytes; 0 = nothing. @default {0} */
   readonly maxMessageBytes?: number;
-  /** What is accepted, in bytes. @default {33554432} */
+  /** What is accepted, in bytes, as it comes and decompressed. @default {33554432} */
   readonly maxFrameBytes?: number;
+  /** Ask servers to compress (zstd). Where no dictionary is to be had, it is a warning, and goes without. @default {false} */
+  readonly compress?: boolean;
+  /** Contents of a zstd dictionary, for the wire that it suits. Default: from the folder, the server, the public repository. */
+  readonly dictionary?: Uint8Array;
+  /** Where dictionaries are kept for the next run. Default: nowhere. */
+  readonly dictionaryFolder?: string;
+  /** What dictionaries are fetched with. @default {fetch} */
+  readonly fetch?: typeof fetch;
   /** Milliseconds without a sign of life; 0 = never. @default {30000} */
   readonly idleTimeoutMs?: number;
   /** How far a resume by time goes back, in milliseconds. @default {5000} */
@@ -75,6 +86,11 @@ export interface Plan {
   readonly filter: Filter;
   readonly maxMessageBytes: number;
   readonly maxFrameBytes: number;
+  readonly compress: boolean;
+  /** The user's own. */
+  readonly dictionary: Dictionary | undefined;
+  /** The one that the URL names. */
+  readonly dictionaryId: number | undefined;
   readonly idleTimeoutMs: number;
   readonly overlapUs: number;
   /** Where the user said to begin: a sequence number or microseconds. */
@@ -101,6 +117,8 @@ export function makePlan(options: JetstreamOptions): Plan {
   if (dids.length > MOST_DIDS) faults.push(`Cannot use ${dids.length} DIDs: a server accepts at most ${MOST_DIDS}`);
   const wire = options.wire ?? "auto";
   checkHeads(collections, wire, endpoints, faults);
+  const wires = endpoints.map((e) => wire !== "auto" ? wire : dids.length > MOST_DIDS_IN_URL ? "v1" : e.wire);
+  const dictionary = dictionaryOf(options.dictionary, wires, faults);
   const begin = beginOf(options, query?.cursor, endpoints, faults);
   const maxMessageBytes = options.maxMessageBytes ?? query?.maxMessageBytes ?? 0;
   if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 0 || maxMessageBytes > MOST_MESSAGE_BYTES) {
@@ -118,6 +136,9 @@ export function makePlan(options: JetstreamOptions): Plan {
     filter: { kinds, collections, dids: dids.length > 0 ? dids : undefined },
     maxMessageBytes,
     maxFrameBytes: options.maxFrameBytes ?? 32 * 1024 * 1024,
+    compress: options.compress ?? query?.compress ?? false,
+    dictionary,
+    dictionaryId: query?.dictionaryId,
     idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
     overlapUs: (options.overlapMs ?? 5000) * 1000,
     begin,
@@ -127,38 +148,16 @@ export function makePlan(options: JetstreamOptions): Plan {
   };
 }
 
-function unique(list: readonly string[]): string[] {
-  return [...new Set(list.map((each) => each.trim()).filter((each) => each !== ""))];
-}
-
-/** Filter parameters of the URL, where no option says otherwise. */
-function queryOf(options: JetstreamOptions, faults: string[]) {
+/** What the query of the URL asks for, where no option says otherwise. */
+function queryOf(options: JetstreamOptions, faults: string[]): Query | undefined {
   if (options.url === undefined || !URL.canParse(options.url)) return undefined;
-  const params = new URL(options.url).searchParams;
-  const all = (...names: string[]) => {
-    const values = unique(names.flatMap((name) => params.getAll(name)));
-    return values.length > 0 ? values : undefined;
-  };
-  const number = (name: string) => {
-    const text = params.get(name);
-    if (text === null || text === "") return undefined;
-    if (/^\d{1,16}$/.test(text)) return Number(text);
-    faults.push(`Cannot use ${name}=${text} of the URL: it must be a positive integer`);
-    return undefined;
-  };
-  const found = {
-    collections: all("wantedCollections", "collections"),
-    dids: all("wantedDids", "dids"),
-    kinds: all("kinds"),
-    maxMessageBytes: number("maxMessageSizeBytes"),
-    cursor: number("cursor"),
-  };
-  for (const name of Object.keys(found) as (keyof typeof found)[]) {
-    if (found[name] !== undefined && options[name] !== undefined) {
+  const query = readQuery(options.url, faults);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && options[name as keyof JetstreamOptions] !== undefined) {
       log.warn("The URL's {name} is not used: an option says otherwise", { name });
     }
   }
-  return found;
+  return query;
 }
 
 function endpointsOf(options: JetstreamOptions, faults: string[]): Endpoint[] {
@@ -230,6 +229,24 @@ function checkHeads(
       faults.push(`Cannot use collection "${each}": the v2 wire wants two segments or more before ".*"`);
     }
   }
+}
+
+/** @param wires Of each host, as far as they are known. */
+function dictionaryOf(
+  bytes: Uint8Array | undefined,
+  wires: readonly (Wire | undefined)[],
+  faults: string[],
+): Dictionary | undefined {
+  if (bytes === undefined) return undefined;
+  const id = idOfDictionary(bytes);
+  if (id === undefined) {
+    faults.push("Cannot use the zstd dictionary: it is none, as it does not begin with 37 A4 30 EC");
+    return undefined;
+  }
+  if (wires.length > 0 && wires.every((wire) => wire !== undefined && !suits(id, wire))) {
+    faults.push(`Cannot use the zstd dictionary ${id}: it does not suit the ${wires[0]} wire`);
+  }
+  return { id, bytes };
 }
 
 function beginOf(

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { withId } from "../../../tests/support/zstd_frames.ts";
+import { V1_DICTIONARY_ID } from "../../net/zstd/ids.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
+import { simulateDictionary } from "../../simulate/dictionary.ts";
 import { type JetstreamOptions, makePlan } from "./options.ts";
 import { buildUrl, DEFAULT_INSTANCES, type Wire } from "./url.ts";
 
@@ -132,4 +135,47 @@ Deno.test("without a URL or instances the public servers are tried in turn, with
     urlOf({}),
     "wss://jetstream2.us-east.bsky.network/subscribe?wantedCollections=app.bsky.feed.like",
   );
+});
+
+Deno.test("C2: compression is asked for by an option, or by the query of the URL", () => {
+  const asked = (options: JetstreamOptions) => {
+    const { compress, dictionaryId } = makePlan(options);
+    return [compress, dictionaryId];
+  };
+  const v2 = "ws://h/xrpc/network.bsky.jetstream.subscribeEvents";
+  assert.deepEqual(asked(v1), [false, undefined]);
+  assert.deepEqual(asked({ ...v1, compress: true }), [true, undefined]);
+  assert.deepEqual(asked({ url: "ws://h/subscribe?compress=true" }), [true, undefined]);
+  assert.deepEqual(asked({ url: "ws://h/subscribe?compress=1" }), [false, undefined], "as servers read it");
+  assert.deepEqual(asked({ url: `${v2}?zstdDictionary=7` }), [true, 7]);
+  assert.deepEqual(asked({ url: `${v2}?zstdDictionary=7`, compress: false }), [false, 7], "an option wins");
+  assert.match(faultsOf({ url: `${v2}?zstdDictionary=x` })[0]!, /zstdDictionary=x of the URL/);
+});
+
+Deno.test("C1: a dictionary must suit the wire of a host, as far as that is known", () => {
+  const V1 = withId(simulateDictionary(), V1_DICTIONARY_ID, 4), other = withId(V1, 7, 4);
+  const hosts = (...instances: string[]) => ({ instances });
+  const newHost = "jetstream.us-west.bsky.network", legacyHost = "jetstream1.us-west.bsky.network";
+  const dids = numbered(101, (i) => `did:plc:${i}`);
+  const good: JetstreamOptions[] = [
+    { ...v1, dictionary: V1 },
+    { ...v1, dictionary: simulateDictionary() },
+    { ...hosts(newHost), dictionary: other },
+    { ...hosts(newHost), dictionary: simulateDictionary() },
+    { ...hosts(newHost, legacyHost), dictionary: V1 },
+    { ...hosts(newHost, legacyHost), dictionary: other },
+    { ...hosts("unknown.example"), dictionary: other },
+    { ...hosts(newHost, "unknown.example"), dictionary: V1 },
+    { ...hosts(newHost), dids, dictionary: V1 },
+    { dictionary: V1 },
+  ];
+  for (const options of good) assert.deepEqual(faultsOf(options), [], JSON.stringify(options.instances));
+  const bad: [JetstreamOptions, RegExp][] = [
+    [{ ...v1, dictionary: other }, /zstd dictionary 7: it does not suit the v1 wire/],
+    [{ ...hosts(newHost), dictionary: V1 }, /zstd dictionary 1612007021: it does not suit the v2 wire/],
+    [{ ...hosts("unknown.example"), wire: "v1", dictionary: other }, /suit the v1 wire/],
+    [{ ...hosts(legacyHost), dictionary: other, compress: false }, /suit the v1 wire/],
+    [{ ...v1, dictionary: new TextEncoder().encode("no dictionary at all") }, /it is none/],
+  ];
+  for (const [options, why] of bad) assert.match(faultsOf(options)[0]!, why);
 });

@@ -24,6 +24,8 @@ export interface Position {
   readonly n?: number;
   /** 48-bit hashes of the dedupe keys of the last events, for sinks that cannot tell which they hold. */
   readonly recent?: readonly string[];
+  /** Written by a run that read several hosts side by side: the position of each is kept apart, and counts for the next one. */
+  readonly race?: true;
   /** Every event newer than this (microseconds), up to the position, is in `recent`. */
   readonly recent_since?: number;
 }

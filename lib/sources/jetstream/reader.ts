@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import type { AtEvent, Origin } from "../../atproto/event.ts";
 import { textOf } from "../../net/text.ts";
 import type { Frames } from "../../net/websocket.ts";
+import { isZstdFrame } from "../../net/zstd/header.ts";
 import type { Batch, Poison } from "../../pipeline/batch.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import { collectionMatcher, isBusy, matcher } from "./filter.ts";
@@ -31,12 +32,18 @@ const COMMIT_HEAD = new RegExp(
 );
 const HEAD_BYTES = 320;
 
-/** What a reader tells its session besides batches. */
-export interface ReaderEvents {
+/** What a reader tells its session besides batches, and what it asks of it. */
+export interface ReaderHooks {
   /** A message that is no event of a known kind. */
   readonly onIgnored: () => void;
   /** The first event at or after the end: the run ends soon; one that is a second later: now. */
   readonly onEnd: (now: boolean) => void;
+  /**
+   * Makes a zstd frame plain, until the next call. Undefined: none come.
+   *
+   * @throws {PoisonError} where it cannot be read.
+   */
+  readonly decompress?: (frame: Buffer) => Buffer;
 }
 
 /** The answer to a cursor came from another epoch of the server: sequence numbers mean something else there. */
@@ -54,7 +61,7 @@ export class Reader {
   readonly #track: Track;
   readonly #origin: Origin;
   readonly #resume: Resume;
-  readonly #on: ReaderEvents;
+  readonly #on: ReaderHooks;
   readonly #matches: (event: AtEvent) => boolean;
   readonly #now: () => number;
   readonly #named = new Set<string>();
@@ -62,7 +69,7 @@ export class Reader {
   #isCopy: ((event: AtEvent, astray: boolean) => boolean) | undefined;
   #first = true;
 
-  constructor(plan: Plan, track: Track, origin: Origin, resume: Resume, on: ReaderEvents, now: () => number) {
+  constructor(plan: Plan, track: Track, origin: Origin, resume: Resume, on: ReaderHooks, now: () => number) {
     this.#plan = plan;
     this.#track = track;
     this.#origin = origin;
@@ -89,13 +96,14 @@ export class Reader {
       return batch;
     };
     for (let i = 0; i < data.length; i++) {
-      if (this.#skim(data[i]!, nowUs)) {
-        filtered++;
-        continue;
-      }
       let event: AtEvent | undefined;
       try {
-        event = this.#read(data[i]!, nowUs);
+        const plain = binary[i] ? this.#plain(data[i]!) : data[i]!;
+        if (this.#skim(plain, nowUs)) {
+          filtered++;
+          continue;
+        }
+        event = this.#read(plain, nowUs);
       } catch (error) {
         if (!(error instanceof PoisonError)) throw error;
         yield cut(this.#poisonOf(error, data[i]!, binary[i]!));
@@ -117,6 +125,11 @@ export class Reader {
     const { time: begin } = this.#track;
     const counts = { begin, filtered: 0, duplicates: 0, nowUs: this.#now() * 1000, origin: this.#origin };
     return this.#track.batch([], { ...counts, poison });
+  }
+
+  /** What a binary message says: what is no zstd frame is text all the same. */
+  #plain(data: Buffer): Buffer {
+    return this.#on.decompress && isZstdFrame(data) ? this.#on.decompress(data) : data;
   }
 
   /** Whether a message is a commit of a collection that is not wanted, told from its first bytes. */

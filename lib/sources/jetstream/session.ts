@@ -11,11 +11,15 @@ import { FatalError, type TransientError } from "../../pipeline/errors.ts";
 import { delay, fullJitter } from "../../pipeline/retry.ts";
 import type { OpenOptions, SourceStats } from "../../pipeline/source.ts";
 import { USER_AGENT } from "../../version.ts";
-import { Hosts, type Step } from "./hosts.ts";
+import { Compression } from "./compression.ts";
+import type { Dictionary } from "./dictionary_cache.ts";
+import { End } from "./end.ts";
 import { isBusy } from "./filter.ts";
+import { Hosts, type Step } from "./hosts.ts";
 import type { JetstreamOptions, Plan } from "./options.ts";
 import { parsePosition } from "./position.ts";
 import { EpochError, Reader } from "./reader.ts";
+import { Silence } from "./silence.ts";
 import { type Resume, Track } from "./track.ts";
 import { buildUrl, MICROSECONDS_FROM, needsHello, optionsUpdate, type Request, type Wire } from "./url.ts";
 
@@ -25,13 +29,16 @@ const log = getLogger(["bskyingest", "jetstream"]);
 const PAUSED_MS = 3000;
 /** A connection that stayed open for so long was a good one. */
 const STABLE_MS = 30_000;
-/** After the first event past the end, late earlier ones may come for so long. */
-const LINGER_MS = 500;
-/** A past end is taken as reached when an open connection has nothing more to say for so long. */
-const QUIET_END_MS = 10_000;
-/** A filter that matches little may be silent for so many idle timeouts. */
-const QUIET_FACTOR = 20;
-const MOST_SILENT_MS = 600_000;
+
+/** What is known of a connection that ended, besides its reader. */
+interface How {
+  readonly opened: boolean;
+  /** Our `options_update` was the last thing that the server heard. */
+  readonly afterHello: boolean;
+  readonly epoch: boolean;
+  /** It was to be compressed with this. */
+  readonly dictionary: Dictionary | undefined;
+}
 
 /** One opened source. */
 export class Session {
@@ -44,18 +51,15 @@ export class Session {
   readonly #now: () => number;
   readonly #tap: JetstreamOptions["tap"];
   readonly #backoff: (attempt: number, error: unknown) => number | undefined;
-  /** Ends the stream from within: `end` is reached. */
-  readonly #ended = new AbortController();
+  readonly #end: End;
+  readonly #silence: Silence;
+  readonly #compression: Compression;
   #connection: AbortController | undefined;
   #dialAtOnce = new AbortController();
   #wire: Wire = "v1";
   #attempt = 0;
-  #idleReconnects = 0;
-  #silenceFactor = 1;
   #oversize = { at: undefined as string | undefined, times: 0 };
   #maxMessageBytes: number;
-  #lingering: ReturnType<typeof setTimeout> | undefined;
-  #wallEnd: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     plan: Plan,
@@ -67,13 +71,16 @@ export class Session {
     this.#plan = plan;
     this.#stats = stats;
     this.#open = open;
-    this.#stop = AbortSignal.any([stop, this.#ended.signal]);
+    this.#now = options.now ?? Date.now;
+    this.#end = new End(plan.endUs, this.#now);
+    this.#stop = AbortSignal.any([stop, this.#end.signal]);
     this.#track = new Track(plan);
     this.#hosts = new Hosts(plan);
-    this.#now = options.now ?? Date.now;
+    this.#silence = new Silence(plan);
     this.#backoff = options.backoff ?? fullJitter();
     this.#tap = options.tap;
     this.#maxMessageBytes = plan.maxMessageBytes;
+    this.#compression = new Compression(plan, options, this.#stop);
   }
 
   /** Adds what a restart needs, for sinks that cannot recall; `cursor` was made by this session. */
@@ -96,18 +103,17 @@ export class Session {
       this.#hosts.prefer(host);
       this.#greet(time_us);
     } else if (begin !== undefined && begin >= MICROSECONDS_FROM) this.#greet(begin);
-    this.#startEndTimer();
-    try {
-      while (!this.#stop.aborted) yield* this.#connectOnce();
-    } finally {
-      clearTimeout(this.#lingering);
-      clearTimeout(this.#wallEnd);
-    }
+    using end = this.#end;
+    using compression = this.#compression;
+    await compression.messages.check();
+    end.startTimer();
+    while (!this.#stop.aborted) yield* this.#connectOnce();
   }
 
   /** One connection, and the wait that follows it. */
   async *#connectOnce(): AsyncGenerator<Batch<AtEvent>, void> {
     const wire = await this.#hosts.wire(this.#stop);
+    const dictionary = await this.#compression.offer(this.#hosts.current, wire);
     if (this.#stop.aborted) return;
     this.#wire = wire;
     const { host } = this.#hosts.current;
@@ -117,6 +123,7 @@ export class Session {
       filter: this.#plan.filter,
       cursor: resume.cursor,
       maxMessageBytes: this.#maxMessageBytes,
+      zstdDictionary: dictionary?.id,
     };
     // Loading `ws` takes longer than everything else of this library together: not before it is needed.
     const { connect } = await import("../../net/websocket.ts");
@@ -127,11 +134,12 @@ export class Session {
       headers: { "User-Agent": USER_AGENT },
       maxPayload: this.#plan.maxFrameBytes,
       liveMs: this.#plan.idleTimeoutMs,
-      silentMs: this.#silentMs(wire),
+      silentMs: this.#end.quietMs ?? this.#silence.limitMs(wire),
       pausedMs: PAUSED_MS,
       signal: AbortSignal.any([this.#stop, own.signal]),
     });
     const opened = connection.opened.then((ok) => ok && this.#onOpen(connection, request, host));
+    this.#compression.begin(this.#hosts.current, dictionary);
     const origin: Origin = Object.freeze({ source: "jetstream", wire, host });
     const reader = this.#makeReader(origin, resume);
     const epoch = yield* this.#read(connection, reader, own);
@@ -139,28 +147,38 @@ export class Session {
     const ok = await opened;
     this.#stats.connected = false;
     if (ok) this.#tap?.({ type: "closed", ...closeOf(outcome) });
+    if (ok && dictionary) this.#compression.accepted(this.#hosts.current, dictionary);
     if (outcome.kind === "oversize") yield this.#onOversize(reader);
     if (reader.progressed || (ok && this.#now() - dialled >= STABLE_MS)) this.#attempt = 0;
     const afterHello = needsHello(request) && !reader.progressed;
-    const step = this.#next(outcome, reader, { opened: ok, afterHello, epoch });
+    const step = this.#next(outcome, reader, { opened: ok, afterHello, epoch, dictionary });
     if (step.step === "again" && "failure" in step) await this.#wait(step.failure);
   }
 
   #makeReader(origin: Origin, resume: Resume): Reader {
-    const on = { onIgnored: () => this.#stats.ignored++, onEnd: (now: boolean) => this.#onEnd(now) };
-    return new Reader(this.#plan, this.#track, origin, resume, on, this.#now);
+    const hooks = {
+      onIgnored: () => this.#stats.ignored++,
+      onEnd: (now: boolean) => this.#end.passed(now),
+      decompress: (frame: Uint8Array) => this.#compression.messages.decompress(frame),
+    };
+    return new Reader(this.#plan, this.#track, origin, resume, hooks, this.#now);
   }
 
   /** Answers whether the server turned out to be in another epoch. */
   async *#read(connection: Connection, reader: Reader, own: AbortController): AsyncGenerator<Batch<AtEvent>, boolean> {
     const frames = connection.frames.getReader();
+    const { messages } = this.#compression;
     try {
       for (let chunk; !(chunk = await frames.read()).done;) {
         this.#tap?.({ type: "frames", frames: chunk.value });
         for (const message of chunk.value.data) this.#stats.bytesReceived += message.length;
+        if (!messages.ready && chunk.value.binary.includes(true)) {
+          await messages.prepare(chunk.value);
+          if (this.#stop.aborted) break; // perhaps before everything was there: the next run reads it again
+        }
         yield* reader.batches(chunk.value);
-        if (this.#ended.signal.aborted) break;
-        if (reader.progressed) this.#idleReconnects = 0, this.#silenceFactor = 1, this.#oversize.times = 0;
+        if (this.#end.signal.aborted) break;
+        if (reader.progressed) this.#silence.broken(), this.#oversize.times = 0;
       }
       return false;
     } catch (error) {
@@ -178,16 +196,18 @@ export class Session {
     }
   }
 
-  #next(
-    outcome: Outcome,
-    reader: Reader,
-    how: { readonly opened: boolean; readonly afterHello: boolean; readonly epoch: boolean },
-  ): Step {
+  #next(outcome: Outcome, reader: Reader, how: How): Step {
     if (this.#stop.aborted) return { step: "stop" };
     if (how.epoch) return { step: "again" };
     const { host } = this.#hosts.current;
     if (outcome.kind === "stopped") return { step: "again" }; // by `reconnect()`
-    if (outcome.kind === "refused" && outcome.status === 400 && this.#isTooOld(outcome.body)) return { step: "again" };
+    if (outcome.kind === "refused" && outcome.status === 400) {
+      if (this.#isTooOld(outcome.body)) return { step: "again" };
+      if (how.dictionary && outcome.body.includes('"UnknownZstdDictionary"')) {
+        this.#compression.refused(this.#hosts.current, how.dictionary);
+        return { step: "again" };
+      }
+    }
     if (outcome.kind === "silent") return this.#onSilent(reader);
     if (reader.serverError) {
       log.warn("{host} ended the stream: {name}: {message}", { host, ...reader.serverError });
@@ -227,32 +247,17 @@ export class Session {
   }
 
   #onSilent(reader: Reader): Step {
-    if (this.#quietEnd() !== undefined) {
-      this.#ended.abort();
+    if (this.#end.quietMs !== undefined) {
+      this.#end.passed(true);
       return { step: "stop" };
     }
-    if (!reader.progressed && ++this.#idleReconnects % 3 === 0) this.#silenceFactor *= 2;
+    if (!reader.progressed) this.#silence.reconnecting();
     const { host } = this.#hosts.current;
     if (isBusy(this.#plan.filter, this.#wire)) {
       return this.#hosts.judge({ outcome: { kind: "silent" }, opened: true, progressed: false, afterHello: false });
     }
     log.info("Nothing from {host} for long, connecting again", { host });
     return { step: "again" };
-  }
-
-  /** Milliseconds without data that end a connection. */
-  #silentMs(wire: Wire): number {
-    const quietEnd = this.#quietEnd();
-    if (quietEnd !== undefined) return quietEnd;
-    const { idleTimeoutMs, filter } = this.#plan;
-    const factor = isBusy(filter, wire) ? 1 : QUIET_FACTOR;
-    return Math.min(MOST_SILENT_MS, idleTimeoutMs * factor * this.#silenceFactor);
-  }
-
-  /** With an end in the past, silence means that all has come. */
-  #quietEnd(): number | undefined {
-    const { endUs } = this.#plan;
-    return endUs !== undefined && endUs < this.#now() * 1000 ? QUIET_END_MS : undefined;
   }
 
   #onOpen(connection: Connection, request: Request, host: string): true {
@@ -263,7 +268,8 @@ export class Session {
     this.#track.listening(this.#now() * 1000);
     if (needsHello(request)) connection.send(optionsUpdate(request));
     const from = request.cursor === undefined ? "live" : `from ${request.cursor}`;
-    log.info("Connected to {host}, wire {wire}, {from}", { host, wire: request.wire, from });
+    const how = request.zstdDictionary === undefined ? "" : `, with zstd dictionary ${request.zstdDictionary}`;
+    log.info("Connected to {host}, wire {wire}, {from}{how}", { host, wire: request.wire, from, how });
     return true;
   }
 
@@ -277,18 +283,6 @@ export class Session {
     }
     this.#maxMessageBytes = this.#plan.maxFrameBytes;
     return reader.oversize();
-  }
-
-  #onEnd(now: boolean): void {
-    if (now) this.#ended.abort();
-    else this.#lingering ??= setTimeout(() => this.#ended.abort(), LINGER_MS);
-  }
-
-  #startEndTimer(): void {
-    const { endUs } = this.#plan;
-    const ms = endUs === undefined ? 0 : endUs / 1000 + 1000 - this.#now();
-    // A timer longer than 2^31 ms would fire at once.
-    if (ms > 0 && ms < 2 ** 31) this.#wallEnd = setTimeout(() => this.#ended.abort(), ms);
   }
 
   async #wait(failure: TransientError): Promise<void> {

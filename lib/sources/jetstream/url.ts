@@ -11,6 +11,7 @@ export type Wire = "v1" | "v2";
 
 /** The path of the v2 wire below a host. */
 export const V2_PATH = "/xrpc/network.bsky.jetstream.subscribeEvents";
+const DICTIONARY_METHOD = "network.bsky.jetstream.getZstdDictionary";
 
 /** From here on an integer cursor means microseconds; below, a sequence number. */
 export const MICROSECONDS_FROM = 1e15;
@@ -50,16 +51,8 @@ export const DEFAULT_INSTANCES: readonly string[] = [
 
 /** Parameters of a `--url` that count as options; unknown ones pass through. */
 const OWN_PARAMETERS = new Set([
-  ...[
-    "wantedCollections",
-    "collections",
-    "wantedDids",
-    "dids",
-    "kinds",
-    "maxMessageSizeBytes",
-    "cursor",
-    "requireHello",
-  ],
+  ...["wantedCollections", "collections", "wantedDids", "dids", "kinds", "maxMessageSizeBytes", "cursor"],
+  ...["requireHello", "compress", "zstdDictionary"],
 ]);
 
 /**
@@ -85,6 +78,14 @@ export function endpointOf(text: string, alias?: string): Endpoint {
   };
 }
 
+/** Where a server hands out the dictionary of an id, or the one that it uses now. */
+export function dictionaryUrl({ v2 }: Endpoint, id?: number): string {
+  const url = new URL(v2.replace(/^ws/, "http"));
+  url.pathname = url.pathname.replace(/[^/]*$/, DICTIONARY_METHOD);
+  if (id !== undefined) url.searchParams.set("id", String(id));
+  return url.href;
+}
+
 /** What one connection asks for. */
 export interface Request {
   readonly wire: Wire;
@@ -93,6 +94,8 @@ export interface Request {
   readonly cursor: number | undefined;
   /** 0 = no limit. */
   readonly maxMessageBytes: number;
+  /** The id of the dictionary to compress with; undefined: uncompressed. */
+  readonly zstdDictionary?: number | undefined;
 }
 
 /** Whether the filter is too long for a v1 URL and must follow in an `options_update`. */
@@ -103,7 +106,7 @@ export function needsHello({ wire, filter }: Request): boolean {
 /** The URL of a request, everything percent-encoded. */
 export function buildUrl(endpoint: Endpoint, request: Request): string {
   const url = new URL(endpoint[request.wire]);
-  const { filter, cursor, maxMessageBytes } = request;
+  const { filter, cursor, maxMessageBytes, zstdDictionary } = request;
   const add = (name: string, values: readonly (string | number)[] = []) => {
     for (const value of values) url.searchParams.append(name, String(value));
   };
@@ -113,6 +116,7 @@ export function buildUrl(endpoint: Endpoint, request: Request): string {
   if (cursor !== undefined) add("cursor", [cursor]);
   if (!hello) add(v1 ? "wantedDids" : "dids", filter.dids);
   if (maxMessageBytes > 0) add("maxMessageSizeBytes", [maxMessageBytes]);
+  if (zstdDictionary !== undefined) add(v1 ? "compress" : "zstdDictionary", [v1 ? "true" : zstdDictionary]);
   if (hello) add("requireHello", ["true"]);
   for (const [name, value] of endpoint.extra) url.searchParams.append(name, value);
   return url.href;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Kind } from "../../atproto/event.ts";
-import { buildUrl, endpointOf, needsHello, optionsUpdate, type Request } from "./url.ts";
+import { buildUrl, dictionaryUrl, endpointOf, needsHello, optionsUpdate, type Request } from "./url.ts";
 
 const filter = (kinds: Kind[], collections?: string[], dids?: string[]) => ({
   kinds: new Set(kinds),
@@ -57,6 +57,27 @@ Deno.test("more than 100 DIDs go into a message on v1, into the URL on v2", () =
   assert.equal(new URL(buildUrl(endpointOf("h"), v2)).searchParams.getAll("dids").length, 101);
 });
 
+Deno.test("J19: compression has its place in the query of either wire", () => {
+  const request = { ...everything, zstdDictionary: 7 };
+  const v1 = new URL(buildUrl(endpointOf("h"), request));
+  const v2 = new URL(buildUrl(endpointOf("h"), { ...request, wire: "v2" }));
+  assert.match(v1.search, /&maxMessageSizeBytes=4096&compress=true$/);
+  assert.match(v2.search, /&maxMessageSizeBytes=4096&zstdDictionary=7$/);
+  const dids = Array.from({ length: 101 }, (_, i) => `did:plc:${i}`);
+  const hello = { ...request, filter: filter(["commit"], ["a.b.c"], dids), maxMessageBytes: 0 };
+  assert.equal(new URL(buildUrl(endpointOf("h"), hello)).search, "?cursor=12&compress=true&requireHello=true");
+});
+
+Deno.test("C5: where a server hands out dictionaries", () => {
+  const method = "xrpc/network.bsky.jetstream.getZstdDictionary";
+  assert.equal(
+    dictionaryUrl(endpointOf("jetstream.us-west.bsky.network"), 7),
+    `https://jetstream.us-west.bsky.network/${method}?id=7`,
+  );
+  assert.equal(dictionaryUrl(endpointOf("ws://h:99/jet/subscribe?x=1")), `http://h:99/jet/${method}`);
+  assert.equal(dictionaryUrl(endpointOf("ws://h/odd/path")), `http://h/${method}`);
+});
+
 Deno.test("C3: what tells the wire", () => {
   const wire = (text: string) => endpointOf(text).wire;
   assert.equal(wire("ws://h/subscribe"), "v1");
@@ -68,7 +89,7 @@ Deno.test("C3: what tells the wire", () => {
 });
 
 Deno.test("an endpoint keeps prefix, credentials and unknown parameters", () => {
-  const e = endpointOf("wss://me:pw@h:99/jet/subscribe?x=1&wantedDids=did:plc:a&x=2");
+  const e = endpointOf("wss://me:pw@h:99/jet/subscribe?x=1&wantedDids=did:plc:a&x=2&compress=true&zstdDictionary=7");
   assert.equal(e.host, "h:99");
   assert.equal(e.v1, "wss://me:pw@h:99/jet/subscribe");
   assert.equal(e.v2, "wss://me:pw@h:99/jet/xrpc/network.bsky.jetstream.subscribeEvents");

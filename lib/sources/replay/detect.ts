@@ -4,7 +4,9 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { isZstdFrame } from "../../net/zstd/header.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
+import { dictionaryIdOf } from "../jetstream/zstd_messages.ts";
 import { behind, type Chunks, peek } from "./chunks.ts";
 import { CUT, plainChunks } from "./decompress.ts";
 import { type Entries, frameEntries, lineEntries, recordingEntries } from "./entries.ts";
@@ -16,6 +18,8 @@ export type Format = "recording" | "lines" | "frames" | "empty";
 /** A file that was recognised. */
 export interface Content {
   readonly format: Format;
+  /** The zstd dictionary that the first message of frames names. */
+  readonly dictionaryId?: number;
   /** Leaving them before their end closes the file too. */
   readonly entries: Entries;
   /** Closes a file whose entries nobody began to read. */
@@ -26,7 +30,6 @@ export interface Content {
 const HEAD_BYTES = 4096;
 const LINE_FEED = 0x0a, BRACE = 0x7b;
 const BYTE_ORDER_MARK = Buffer.from("\uFEFF");
-const ZSTD_MAGIC = 0xfd2fb528;
 
 /**
  * Recognises the content of a file.
@@ -53,10 +56,12 @@ function isEnough(head: Buffer): boolean {
   return head.length >= HEAD_BYTES || head.includes(LINE_FEED);
 }
 
-function recognise(head: Buffer, all: Chunks, name: string): Pick<Content, "format" | "entries"> {
+function recognise(head: Buffer, all: Chunks, name: string): Omit<Content, "close"> {
   if (looksFramed(head)) {
-    checkFrame(head, name);
-    return { format: "frames", entries: frameEntries(all) };
+    const first = head.subarray(FRAME_HEAD_BYTES);
+    checkFrame(first, name);
+    const dictionaryId = isZstdFrame(first) ? dictionaryIdOf(first) : 0;
+    return { format: "frames", entries: frameEntries(all), ...(dictionaryId !== 0 && { dictionaryId }) };
   }
   const mark = head.indexOf(BYTE_ORDER_MARK) === 0 ? BYTE_ORDER_MARK.length : 0;
   const text = head.toString("utf8", mark).trimStart();
@@ -76,13 +81,10 @@ function looksFramed(head: Buffer): boolean {
   return length > 0 && length <= MOST_MESSAGE_BYTES;
 }
 
-/** @throws {ConfigError} unless the first frame is JSON. */
-function checkFrame(head: Buffer, name: string): void {
-  const first = head[FRAME_HEAD_BYTES]!;
-  if (first === BRACE) return;
-  const magic = head.length >= FRAME_HEAD_BYTES + 4 ? head.readUInt32LE(FRAME_HEAD_BYTES) : 0;
-  if (magic === ZSTD_MAGIC) throw notRead(name, "this version does not read messages that are compressed one by one");
-  if (isCborMap(first)) throw notRead(name, "this version does not read frames of relays and labelers");
+/** @throws {ConfigError} unless a message begins so: it is JSON, plain or as a zstd frame. */
+function checkFrame(first: Buffer, name: string): void {
+  if (first[0] === BRACE || isZstdFrame(first)) return;
+  if (isCborMap(first[0]!)) throw notRead(name, "this version does not read frames of relays and labelers");
   throw notRead(name, "its frames are no JSON");
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { isZstdFrame } from "../../net/zstd/header.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import type { Chunks } from "./chunks.ts";
 import { CUT } from "./decompress.ts";
@@ -14,7 +15,7 @@ export interface Entry {
   /** From 1 on; of lines the number of the line. */
   readonly number: number;
   readonly type: "message" | "opened" | "closed" | "unknown";
-  /** Bytes where they are not UTF-8. */
+  /** Bytes where they are not UTF-8: zstd frames are among them. */
   readonly data: string | Buffer;
   /** When it was received, in microseconds since 1970. */
   readonly at?: number;
@@ -139,6 +140,7 @@ function textOf(bytes: Buffer, start: number, end: number): string | Buffer {
   // A replacement character is the only trace that bad bytes leave; looking for it is quicker than a strict decoder.
   if (!text.includes("\uFFFD")) return text;
   const piece = bytes.subarray(start, end);
+  if (isZstdFrame(piece)) return piece; // known for sure to be no text, which the decoder would be slow to find
   try {
     return strict.decode(piece);
   } catch {

@@ -3,14 +3,18 @@
  *
  * @module
  */
+import type { Buffer } from "node:buffer";
 import { getLogger } from "@logtape/logtape";
 import type { AtEvent, Origin } from "../../atproto/event.ts";
+import { textOf } from "../../net/text.ts";
+import { isZstdFrame } from "../../net/zstd/header.ts";
 import type { Batch, Cursor, Poison } from "../../pipeline/batch.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import type { SourceStats } from "../../pipeline/source.ts";
 import { type Notice, parseV1, parseV2 } from "../jetstream/parse.ts";
 import { advance } from "../jetstream/position.ts";
 import type { Wire } from "../jetstream/url.ts";
+import type { ZstdMessages } from "../jetstream/zstd_messages.ts";
 import type { Copies } from "./copies.ts";
 import { CUT } from "./decompress.ts";
 import type { Content } from "./detect.ts";
@@ -42,6 +46,8 @@ export interface ReadFile {
   /** For messages, and the host of events whose host nobody wrote down. */
   readonly name: string;
   readonly content: Content;
+  /** Reads messages that are compressed one by one. */
+  readonly zstd: ZstdMessages;
   /** Entries that an earlier run has handed on. */
   readonly skip: number;
   /** What was handed on before is wanted too: behind it, copies of it may follow. */
@@ -95,9 +101,10 @@ class FileReader {
 
   /** One or more batches: each ends behind the first entry that cannot be read, before each wait, or when it is full. */
   async *batches(entries: readonly Entry[]): AsyncGenerator<Batch<AtEvent>> {
-    const { skip, recallSkipped } = this.#file;
+    const { skip, recallSkipped, zstd } = this.#file;
     const { pace, clock, stop } = this.#options;
     for (const entry of entries) {
+      if (typeof entry.data !== "string" && !zstd.ready) await zstd.prepare({ data: [entry.data], binary: [true] });
       if (entry.number <= skip) {
         if (recallSkipped) this.#pass(entry);
         continue;
@@ -157,21 +164,31 @@ class FileReader {
     }
   }
 
-  #read(entry: Entry): AtEvent | undefined {
-    if (typeof entry.data !== "string") throw new PoisonError("not_utf8", "Cannot read event: it is not UTF-8");
-    if (entry.type === "opened") this.#open(entry.data);
-    else if (entry.type === "unknown") throw new PoisonError("invalid", "Cannot read entry: it is of no known type");
-    if (entry.type !== "message") return undefined;
-    const origin = this.#origin ?? this.#origins[entry.data.startsWith(ENVELOPE) ? "v2" : "v1"];
-    const message = origin.wire === "v2" ? parseV2(entry.data, origin) : parseV1(entry.data, origin);
+  #read({ type, data }: Entry): AtEvent | undefined {
+    const text = typeof data === "string" ? data : this.#decompress(data);
+    if (type === "opened") this.#open(text);
+    else if (type === "unknown") throw new PoisonError("invalid", "Cannot read entry: it is of no known type");
+    if (type !== "message") return undefined;
+    const origin = this.#origin ?? this.#origins[text.startsWith(ENVELOPE) ? "v2" : "v1"];
+    const message = origin.wire === "v2" ? parseV2(text, origin) : parseV1(text, origin);
     if (!("notice" in message)) return message;
     this.#ignore(message);
     return undefined;
   }
 
+  #decompress(data: Buffer): string {
+    try {
+      if (isZstdFrame(data)) return textOf(this.#file.zstd.decompress(data));
+    } catch (error) {
+      if (error instanceof PoisonError) throw error; // else it is the decoder of UTF-8
+    }
+    throw new PoisonError("not_utf8", "Cannot read event: it is not UTF-8");
+  }
+
   #open(text: string): void {
     const { url, host, wire } = connectionOf(text);
     this.#origin = originOf(host, wire);
+    this.#file.zstd.begin();
     this.#options.stats.host = host;
     this.#remember();
     this.#options.copies?.opened({ url, host });
