@@ -73,16 +73,21 @@ const ERROR_FRAME = { $type: "error", error: "ConsumerTooSlow", message: "reconn
 const jsonSamples = (values: readonly unknown[]) => () => values.map((value) => encoder.encode(JSON.stringify(value)));
 
 /** A good message, the hostile one, a good one: both good ones must come out, and whatever came must be counted. */
-function readBetweenGoodOnes(wire: Wire, collections: readonly string[]): (input: Uint8Array) => void {
+function readBetweenGoodOnes(wire: Wire, collections: readonly string[], zstd = false) {
   const messages = wire === "v1" ? V1_MESSAGES : V2_MESSAGES;
-  const good = Buffer.from(JSON.stringify(messages[0]));
-  return (input) => {
+  const text = JSON.stringify(messages[0]);
+  // The second one is later: only behind something new an `#info OutdatedCursor` is a gap.
+  const texts = [text, text.replace("085434", "985434")].map((each) => encoder.encode(each));
+  const made = zstd ? compressed(texts) : texts;
+  return async (input: Uint8Array): Promise<void> => {
+    const [first, last] = (await made).map((bytes) => Buffer.from(bytes));
+    const { decompress } = await decompressor;
     const plan = makePlan({ collections });
     let ignored = 0;
     const origin = Object.freeze({ source: "jetstream", wire, host: "localhost" });
-    const on = { onIgnored: () => ignored++, onEnd: () => {} };
+    const on = { onIgnored: () => ignored++, onEnd: () => {}, decompress };
     const reader = new Reader(plan, new Track(plan), origin, { cursor: undefined }, on, Date.now);
-    const frames = { data: [good, Buffer.from(input), good], binary: [false, false, false] };
+    const frames = { data: [first!, Buffer.from(input), last!], binary: [zstd, zstd, zstd] };
     const batches = [...reader.batches(frames)];
     const goodOnes = batches.flatMap((batch) => batch.items).filter((event) => isGood(event)).length;
     const wanted = collections[0] === "all" ? 2 : 0;
@@ -124,15 +129,19 @@ async function loadState(input: Uint8Array): Promise<void> {
 
 /** Frames as a server makes them, and ones without checksum: what spoils those is not found that easily. */
 async function zstdSamples(): Promise<Uint8Array[]> {
-  using compressor = await openCompressor({ dictionary: PROBE.dictionary });
   const texts = [...V1_MESSAGES, ...V2_MESSAGES].map((message) => JSON.stringify(message));
-  const frames = [...texts, texts.join("").repeat(300)].map((text) => compressor.compress(encoder.encode(text)));
+  const frames = await compressed([...texts, texts.join("").repeat(300)].map((text) => encoder.encode(text)));
   const unchecked = frames.map((frame) => {
     const copy = frame.slice(0, -4);
     copy[4]! &= ~4;
     return copy;
   });
   return [PROBE.frame, ...frames, ...unchecked];
+}
+
+async function compressed(messages: readonly Uint8Array[]): Promise<Uint8Array[]> {
+  using compressor = await openCompressor({ dictionary: PROBE.dictionary });
+  return messages.map((message) => compressor.compress(message));
 }
 
 /** 1 MiB is more than any sample has. */
@@ -166,6 +175,11 @@ export const TARGETS: readonly FuzzTarget[] = [
     name: "jetstream-v2",
     samples: jsonSamples([...V2_MESSAGES, ERROR_FRAME]),
     run: readBetweenGoodOnes("v2", ["all"]),
+  },
+  {
+    name: "jetstream-zstd",
+    samples: async () => await compressed(jsonSamples(V1_MESSAGES)()),
+    run: readBetweenGoodOnes("v1", ["all"], true),
   },
   {
     name: "position",

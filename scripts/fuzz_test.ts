@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, notDeepEqual, ok } from "node:assert/strict";
-import { randomFrom } from "../tests/support/random.ts";
+import { randomFrom, startNumber } from "../tests/support/random.ts";
 import { fuzz, type FuzzResult } from "./fuzz.ts";
 import { mutate, MUTATORS } from "./fuzz_mutators.ts";
 
@@ -60,3 +60,17 @@ Deno.test("the fuzzer names its targets when asked for one that is not there", a
   equal(code, 2);
   match(new TextDecoder().decode(stderr), /^Usage: deno task fuzz .*toml/m);
 });
+
+for (const target of ["jetstream-v1", "jetstream-zstd", "zstd", "jetstream-v2"]) {
+  Deno.test(`J43: five seconds of mutated messages: ${target}`, async () => {
+    const targets = new URL("./fuzz_targets.ts", import.meta.url);
+    const { inputs, refused, fault, faultSeed } = await fuzz({
+      targets,
+      target,
+      seed: startNumber(`fuzz ${target}`),
+      seconds: 5,
+    });
+    equal(fault, undefined, `seed ${faultSeed}`);
+    ok(inputs > 1000 && refused < inputs, `${inputs} inputs, ${refused} refused`);
+  });
+}

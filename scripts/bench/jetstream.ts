@@ -76,7 +76,6 @@ function compressed(into: "null" | "sqlite", goals: readonly Goal[]): Row[] {
       by: runCase,
       ...shared,
       filter: true,
-      ...(into === "null" && { goals: [PREFILTER] }),
     },
   ];
 }
