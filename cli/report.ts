@@ -76,6 +76,7 @@ export interface Summary {
 export function summarize(input: ReportInput): Summary {
   const { counters, stats, dryRun, durationMs } = input;
   const { received, written, filtered, duplicates, rejected, deadLettered, retried, batches, gaps } = counters;
+  const hosts = Object.keys(stats?.race ?? {}).length || 1;
   const lag = counters.lastTimeUs === undefined ? undefined : input.now - counters.lastTimeUs / 1000;
   return {
     command: input.command,
@@ -91,7 +92,7 @@ export function summarize(input: ReportInput): Summary {
     unsettled: received - written - filtered - duplicates - deadLettered,
     retried,
     batches,
-    reconnects: Math.max(0, (stats?.connections ?? 0) - 1),
+    reconnects: Math.max(0, (stats?.connections ?? 0) - hosts),
     gaps,
     bytes_received: stats?.bytesReceived ?? 0,
     collections: mostFirst(counters.collections),
@@ -126,6 +127,13 @@ function cursorOf({ cursors }: Counters): unknown {
   return Object.fromEntries(values);
 }
 
+/** Of several positions the first one: it is that of all hosts together. */
+function mainCursor(cursor: unknown): { readonly host?: string; readonly time_us?: number; readonly seq?: number } {
+  if (typeof cursor !== "object" || cursor === null) return {};
+  const one: object = "v" in cursor ? cursor : Object.values(cursor)[0];
+  return one;
+}
+
 /** A cursor as an object where it is JSON, without the hashes that only a restart needs. */
 export function readableCursor(cursor: string): unknown {
   try {
@@ -145,7 +153,7 @@ export function humanSummary(summary: Summary, target: string): string {
   const did = would_write === undefined ? `Wrote ${n(summary.written)} events` : `Would write ${n(would_write)} events`;
   const seconds = (summary.duration_ms / 1000).toFixed(1);
   const rate = Math.round(perSecond(would_write ?? summary.written, summary.duration_ms));
-  const cursor = summary.cursor as { host?: string; time_us?: number; seq?: number } | null;
+  const cursor = mainCursor(summary.cursor);
   const lines = [
     `${did} into ${target} in ${seconds} s (${n(rate)}/s), ended by ${summary.ended_by}`,
     `received ${n(summary.received)}, filtered ${n(summary.filtered)}, duplicates ${n(summary.duplicates)}, ` +
@@ -166,7 +174,7 @@ export function humanSummary(summary: Summary, target: string): string {
     const named = collections.slice(0, TOP).map(([name, count]) => `${name} ${n(count)}`);
     lines.push(`${named.join(", ")}${collections.length > TOP ? `, ${n(collections.length - TOP)} more` : ""}`);
   }
-  if (cursor?.time_us !== undefined) {
+  if (cursor.time_us !== undefined) {
     const seq = cursor.seq === undefined ? "" : `, seq ${cursor.seq}`;
     lines.push(`position ${new Date(cursor.time_us / 1000).toISOString()} at ${cursor.host || "any host"}${seq}`);
   }

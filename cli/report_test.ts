@@ -90,3 +90,16 @@ Deno.test("summary: collections, most first, whatever they are called", () => {
   ]);
   assert.match(JSON.stringify(summarize(odd)), /"collections":\{"__proto__":90,"app\.bsky\.feed\.like":80,/);
 });
+
+Deno.test("summary: hosts side by side have a connection each, and the position of all together is told", () => {
+  const race = { a: { first: 3, only: 1 }, b: { first: 97, only: 0 } };
+  const several = input({
+    stats: { bytesReceived: 1, connections: 3, connected: true, ignored: 0, host: undefined, race },
+  });
+  several.counters.cursors.set("jetstream:a", CURSOR.replace('"seq":7', '"seq":5'));
+  const summary = summarize(several);
+  assert.deepEqual([summary.reconnects, summary.race], [1, race]);
+  const text = humanSummary(summary, "./x.db (sqlite)");
+  assert.match(text, /^a: first with 3 events, alone with 1\nb: first with 97 events, alone with 0$/m);
+  assert.match(text, /^position 2026-01-01T00:00:00.000Z at h.example, seq 7$/m);
+});
