@@ -70,15 +70,14 @@ export function createRecords(rng: number, accounts: number): Records {
       const embed = bits >>> 28 < 5 ? `"embed":${embedOf(i, bits, more, seed)},` : "";
       const reply = bits >>> 31 === 1 ? `"reply":${replyTo(popular(more >>> 20), popular(bits % POPULAR), more)},` : "";
       return `{"$type":"app.bsky.feed.post","createdAt":"${createdAt}",${embed}${facets}"langs":["${language.tag}"],` +
-        `${reply}"text":"${before}${writing(language.sentences, bits, more)}"}`;
+        `${reply}"text":"${before}${writing(language.sentences, bits, more, MOST_IN_POST - before.length)}"}`;
     },
     towards: (collection, i, createdAt) =>
       `{"$type":"${collection}","createdAt":"${createdAt}","subject":"${account(content(i) % accounts)}"}`,
     profile: (i, createdAt) =>
       `{"$type":"app.bsky.actor.profile","avatar":${image(i, seed)},"createdAt":"${createdAt}",` +
-      `"description":"${writing(LANGUAGES[0]!.sentences, content(i), content(i, 1))}","displayName":"${
-        name(content(i))
-      }"}`,
+      `"description":"${writing(LANGUAGES[0]!.sentences, content(i), content(i, 1), MOST_IN_PROFILE)}",` +
+      `"displayName":"${name(content(i))}"}`,
     thing: (collection, i, createdAt) =>
       `{"$type":"${collection}","createdAt":"${createdAt}","subject":"${account(content(i) % accounts)}",` +
       `"text":"${writing(LANGUAGES[0]!.sentences, content(i), content(i, 1))}"}`,
@@ -86,10 +85,17 @@ export function createRecords(rng: number, accounts: number): Records {
   };
 }
 
-/** One to four sentences. */
-function writing(sentences: readonly string[], bits: number, more: number): string {
+/** What the lexicons allow, in graphemes; no text here has more of those than characters. */
+const MOST_IN_POST = 300, MOST_IN_PROFILE = 256;
+
+/** One to four sentences, of `most` characters together. */
+function writing(sentences: readonly string[], bits: number, more: number, most = Infinity): string {
   let text = sentences[(bits >>> 4) % sentences.length]!;
-  for (let n = 0; n < (more >>> 5) % 4; n++) text += " " + sentences[(more >>> (7 + 5 * n)) % sentences.length]!;
+  for (let n = 0; n < (more >>> 5) % 4; n++) {
+    const next = sentences[(more >>> (7 + 5 * n)) % sentences.length]!;
+    if (text.length + 1 + next.length > most) break;
+    text += " " + next;
+  }
   return text;
 }
 

@@ -7,6 +7,8 @@ import { tempFolder } from "../../tests/support/temp.ts";
 import type { AnyEvent, AtEvent, CommitEvent } from "../atproto/event.ts";
 import { ConfigError, PoisonError } from "../pipeline/errors.ts";
 import { mapEvents } from "../pipeline/stages.ts";
+import { generatedEvents } from "../simulate/generator.ts";
+import { parseV1 } from "../sources/jetstream/parse.ts";
 import { createValidator, validateWith } from "./validate.ts";
 
 const LINK = { $link: "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku" };
@@ -219,4 +221,14 @@ Deno.test("validateWith: what a validator throws by mistake is not taken for an 
     throw new TypeError("A bug");
   };
   throws(() => validateWith(broken, "reject")(post({})), TypeError);
+});
+
+Deno.test("generated events are as their lexicons want them", async () => {
+  const validator = await createValidator({});
+  const store = generatedEvents({ epoch: Date.UTC(2026, 0, 1) * 1000, count: 100_000 });
+  const origin = { source: "jetstream", wire: "v1", host: "h" } as const;
+  for (let i = 1; i <= store.last; i++) {
+    const event = parseV1(store.read(i, "v1", undefined)!, origin) as AtEvent;
+    equal(validator.check(event), undefined, `event ${i}`);
+  }
 });
