@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Counters } from "../lib/pipeline/counters.ts";
+import { spanText } from "./kit/units.ts";
 
 const log = getLogger(["bskyingest", "progress"]);
 
@@ -69,7 +70,7 @@ export function progressText(
     `written ${n(counters.written)} (${n(rates.written)}/s)`,
   ];
   if (counters.lastTimeUs !== undefined) {
-    parts.push(`lag ${Math.max(0, (nowMs - counters.lastTimeUs / 1000) / 1000).toFixed(1)} s`);
+    parts.push(`lag ${spanText(Math.max(0, nowMs - counters.lastTimeUs / 1000))}`);
   }
   if (counters.inFlight > 0) parts.push(`waiting ${n(counters.inFlight)}`);
   if (counters.retried > 0) parts.push(`retried ${n(counters.retried)}`);

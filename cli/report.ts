@@ -5,6 +5,7 @@
  */
 import type { Counters } from "../lib/pipeline/counters.ts";
 import type { SourceStats } from "../lib/pipeline/source.ts";
+import { spanText } from "./kit/units.ts";
 
 /** Collections that a person is told of; `--json` has all. */
 const TOP = 5;
@@ -161,7 +162,7 @@ export function humanSummary(summary: Summary, target: string): string {
     `gaps ${n(summary.gaps)}, reconnects ${n(summary.reconnects)}, ${
       (summary.bytes_received / 1e6).toFixed(1)
     } MB received` +
-    (summary.lag_ms === null ? "" : `, lag ${(summary.lag_ms / 1000).toFixed(1)} s`),
+    (summary.lag_ms === null ? "" : `, lag ${spanText(summary.lag_ms)}`),
   ];
   const { where_failed = 0, invalid = 0, race = {} } = summary;
   if (where_failed > 0) lines.push(`--where could not be evaluated for ${n(where_failed)} events`);

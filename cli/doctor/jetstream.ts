@@ -8,13 +8,12 @@ import { dirname } from "node:path";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { makePlan, type Plan } from "../../lib/sources/jetstream/options.ts";
 import { jetstreamRace } from "../../lib/sources/jetstream/race.ts";
-import { SINKS } from "../../lib/sinks/registry.ts";
 import { cacheFolder, stateFolder } from "../../lib/state/paths.ts";
 import { resolveWantedHandles } from "../ingest/handles.ts";
 import { simulate, sourceOptions } from "../ingest/jetstream_source.ts";
 import { filterOf } from "../ingest/filters.ts";
 import type { IngestOptions } from "../ingest/run.ts";
-import { findTarget, type Target } from "../ingest/target.ts";
+import { concurrencyOf, findTarget, type Target } from "../ingest/target.ts";
 import type { Options } from "../kit/declaration.ts";
 import type { jetstreamOptions } from "../options/jetstream.ts";
 import { type Check, type CheckResult, fail, type Finding, ok, runChecks, skip } from "./check.ts";
@@ -63,11 +62,7 @@ async function settingsOnly(finding: Finding): Promise<CheckResult[]> {
 async function prepare(settings: JetstreamSettings, simulation: Simulation | undefined): Promise<Prepared> {
   const { values } = settings;
   const target = findTarget(settings, simulation ? "jetstream-simulate" : "jetstream");
-  if (values.concurrency > SINKS[target.sink].maxConcurrency) {
-    throw new ConfigError(
-      `Cannot use --concurrency ${values.concurrency} with --sink ${target.sink}: it keeps events in order`,
-    );
-  }
+  concurrencyOf(values.concurrency, target.sink);
   const options = {
     ...sourceOptions(settings),
     noRewind: values.noRewind,

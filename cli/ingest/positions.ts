@@ -9,6 +9,7 @@ import { MICROSECONDS_FROM } from "../../lib/sources/jetstream/url.ts";
 import { clearCursors, type CursorRow, listCursors, setCursor } from "../../lib/state/cursors_table.ts";
 import { fileCheckpoints } from "../../lib/state/file_checkpoint.ts";
 import { databaseLock, stateLock } from "../../lib/state/paths.ts";
+import { spanText } from "../kit/units.ts";
 import { readableCursor } from "../report.ts";
 import type { Target } from "./target.ts";
 
@@ -78,11 +79,7 @@ export function positionLine(row: CursorRow, now: number): string {
 }
 
 function agoText(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 0) return "ahead of the clock";
-  if (seconds < 120) return `${seconds} s ago`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} days ago`;
+  return ms < 0 ? "ahead of the clock" : `${spanText(ms)} ago`;
 }
 
 /**

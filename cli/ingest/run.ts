@@ -26,7 +26,7 @@ import { type EndedBy, humanSummary, readableCursor, summarize } from "../report
 import { listenForSignals } from "../signals.ts";
 import type { filterOptions } from "../options/filters.ts";
 import { type Filtering, filterOf } from "./filters.ts";
-import { drySink, findTarget, type Target, type TargetOptions } from "./target.ts";
+import { concurrencyOf, drySink, findTarget, type Target, type TargetOptions } from "./target.ts";
 
 const log = getLogger(["bskyingest", "run"]);
 
@@ -158,11 +158,7 @@ async function transfer(
   const { context } = ingest;
   const { values } = context;
   const entry = SINKS[target.sink];
-  if (values.concurrency > entry.maxConcurrency) {
-    throw new ConfigError(
-      `Cannot use --concurrency ${values.concurrency} with --sink ${target.sink}: it keeps events in order`,
-    );
-  }
+  const concurrency = concurrencyOf(values.concurrency, target.sink);
   await using resources = new AsyncDisposableStack();
   if (!values.dryRun) await makeOwnFolders(context, target);
   if (target.lock && !values.dryRun) resources.use(await acquireLock(target.lock, { command: context.command }));
@@ -191,7 +187,7 @@ async function transfer(
     checkpointMs: values.checkpointInterval,
     batchSize: values.batchSize ?? entry.defaultBatchSize,
     batchMs: values.batchTimeout,
-    concurrency: values.concurrency,
+    concurrency,
     maxInFlight: values.maxInFlight,
     backoff: fullJitter(values.maxRetries),
     maxDeadRatio: values.maxDeadRatio,

@@ -6,7 +6,7 @@
 import type { AnyEvent } from "../../lib/atproto/event.ts";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import type { CheckpointStore, Sink } from "../../lib/pipeline/sink.ts";
-import type { SinkName } from "../../lib/sinks/registry.ts";
+import { type SinkName, SINKS } from "../../lib/sinks/registry.ts";
 import {
   checkStateKey,
   databaseLock,
@@ -89,6 +89,18 @@ function positionOf(
   // What is printed or thrown away is gone: such a run starts afresh unless the user wants to go on.
   if ((sink === "stdout" || sink === "null") && !asked) return undefined;
   return { file: values.stateFile ?? stateFile(folder, key, sink) };
+}
+
+/**
+ * Writes side by side.
+ *
+ * @throws {ConfigError} for more than the sink takes.
+ */
+export function concurrencyOf(asked: number | undefined, sink: SinkName): number {
+  const { maxConcurrency, defaultConcurrency } = SINKS[sink];
+  if (asked === undefined) return defaultConcurrency;
+  if (asked <= maxConcurrency) return asked;
+  throw new ConfigError(`Cannot use --concurrency ${asked} with --sink ${sink}: it keeps events in order`);
 }
 
 /** A sink that counts, for `--dry-run`. It reads a position and saves none. */

@@ -40,3 +40,10 @@ export function parseSize(text: string): number | undefined {
   const bytes = Math.round(Number(match[1]) * factor);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
+
+/** A span of time for people, in the largest unit of which there are two or more: `1.5 s`, `45 min`, `36 h`, `324 days`. */
+export function spanText(ms: number): string {
+  if (ms < 2 * MS.m) return `${(ms / MS.s).toFixed(1)} s`;
+  if (ms < 2 * MS.h) return `${Math.round(ms / MS.m)} min`;
+  return ms < 2 * MS.d ? `${Math.round(ms / MS.h)} h` : `${Math.round(ms / MS.d)} days`;
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseDuration, parseSize } from "./units.ts";
+import { parseDuration, parseSize, spanText } from "./units.ts";
 
 Deno.test("durations have a unit, or the one that the option names", () => {
   const cases = {
@@ -37,4 +37,9 @@ Deno.test("sizes are decimal or binary, bare numbers bytes", () => {
   for (const text of ["", "B", "-1", "64K", "5 M B", "ib", "5ib", "1e3", "9999999999TB"]) {
     assert.equal(parseSize(text), undefined, text);
   }
+});
+
+Deno.test("spans are told in the largest unit of which there are two or more", () => {
+  const texts = [0, 1500, 119_900, 120_000, 3_600_000, 7_200_000, 172_700_000, 172_800_000].map(spanText);
+  assert.deepEqual(texts, ["0.0 s", "1.5 s", "119.9 s", "2 min", "60 min", "2 h", "48 h", "2 days"]);
 });

@@ -31,11 +31,13 @@ export const deliveryOptions = {
     { help: "An incomplete batch goes out after that", group, max: MOST_TIMER_MS },
     "1s",
   ),
-  concurrency: integer(
-    "concurrency",
-    { help: "Writes side by side, for sinks that need no order", group, min: 1, max: 1000 },
-    1,
-  ),
+  concurrency: integer("concurrency", {
+    help: "Writes side by side, for sinks that need no order",
+    group,
+    min: 1,
+    max: 1000,
+    defaultText: "elasticsearch 4, others 1",
+  }),
   maxInFlight: integer("max-in-flight", { help: "Events not yet safe before reading pauses", group, min: 1 }, 10_000),
   maxRetries: integer("max-retries", { help: "Attempts to repeat the write of one batch; 0 = for ever", group }, 0),
   deadLetter: path("dead-letter", {
