@@ -57,6 +57,21 @@ export { replay, type ReplayOptions, type ReplaySource } from "./lib/sources/rep
 export type { Clock } from "./lib/sources/replay/pace.ts";
 export type { CursorRow } from "./lib/state/cursors_table.ts";
 export type { Frames } from "./lib/net/websocket.ts";
+export {
+  acceptsEvent,
+  type ConnectionOptions,
+  type Credentials,
+  type DocumentOptions,
+  type ElasticsearchFigures,
+  type ElasticsearchSink,
+  elasticsearchSink,
+  type ElasticsearchSinkOptions,
+  type IndexBodyOptions,
+  type SetupMode,
+  type TargetOptions,
+} from "./lib/sinks/elasticsearch.ts";
+export type { Kind as DocumentKind } from "./lib/transforms/elasticsearch/kinds.ts";
+export type { Enrichment } from "./lib/transforms/elasticsearch/writes.ts";
 export { ndjsonSink, type NdjsonSinkOptions } from "./lib/sinks/ndjson.ts";
 export { nullSink } from "./lib/sinks/null.ts";
 export { type SqliteIndex, type SqliteSink, sqliteSink, type SqliteSinkOptions } from "./lib/sinks/sqlite.ts";

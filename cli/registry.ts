@@ -27,9 +27,15 @@ export const registry: readonly RegistryEntry[] = [
   },
   {
     name: "dead-letter",
-    brief: "List, show and purge events that could not be written",
+    brief: "List, show, retry and purge events that could not be written",
     group: "Manage",
     load: async () => (await import("./commands/dead_letter.ts")).command,
+  },
+  {
+    name: "elasticsearch",
+    brief: "Make the indices of the sink elasticsearch, show how they are",
+    group: "Manage",
+    load: async () => (await import("./commands/elasticsearch.ts")).command,
   },
   {
     name: "config",

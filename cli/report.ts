@@ -24,6 +24,8 @@ export interface ReportInput {
   readonly whereFailed?: number;
   /** Records that do not match their lexicon; undefined: nobody asked. */
   readonly invalid?: number;
+  /** What the sink counts besides. */
+  readonly figures?: object | undefined;
   readonly dryRun: boolean;
   readonly startedAt: Date;
   readonly durationMs: number;
@@ -63,6 +65,8 @@ export interface Summary {
   readonly invalid?: number;
   /** What `--race` took from each host. */
   readonly race?: SourceStats["race"];
+  /** Writes of the sink elasticsearch that something newer was there for already: among `written`. */
+  readonly elasticsearch?: { readonly superseded: number };
   readonly cursor: unknown;
   readonly lag_ms: number | null;
   readonly started_at: string;
@@ -100,6 +104,7 @@ export function summarize(input: ReportInput): Summary {
     ...(input.whereFailed !== undefined && { where_failed: input.whereFailed }),
     ...(input.invalid !== undefined && { invalid: input.invalid }),
     ...(stats?.race && { race: stats.race }),
+    ...(input.figures && { [input.sink]: input.figures }),
     cursor: dryRun ? null : cursorOf(counters),
     lag_ms: lag === undefined || !input.live ? null : Math.max(0, Math.round(lag)),
     started_at: input.startedAt.toISOString(),
@@ -167,6 +172,9 @@ export function humanSummary(summary: Summary, target: string): string {
   const { where_failed = 0, invalid = 0, race = {} } = summary;
   if (where_failed > 0) lines.push(`--where could not be evaluated for ${n(where_failed)} events`);
   if (invalid > 0) lines.push(`${n(invalid)} records do not match their lexicon`);
+  if (summary.elasticsearch && summary.elasticsearch.superseded > 0) {
+    lines.push(`superseded ${n(summary.elasticsearch.superseded)}: something newer was there`);
+  }
   for (const [host, { first, only }] of Object.entries(race)) {
     lines.push(`${host}: first with ${n(first)} events, alone with ${n(only)}`);
   }

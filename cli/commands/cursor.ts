@@ -9,9 +9,9 @@ import { toggle } from "../kit/option.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 
 const { sink, stateKey, stateFile } = deliveryOptions;
-const { db, out } = sinkOptions;
+const { db, out, elasticsearchUrl } = sinkOptions;
 /** The store is found as the ingest command would find it. */
-const options = { sink, db, stateFile, stateKey, out, deadLetter: deliveryOptions.deadLetter };
+const options = { sink, db, stateFile, stateKey, out, elasticsearchUrl, deadLetter: deliveryOptions.deadLetter };
 
 const show = defineSubcommand({
   brief: "Every position of a store",

@@ -47,7 +47,7 @@ export const command = defineCommand({
         const { resolveWantedHandles } = await import("../ingest/handles.ts");
         const dids = await resolveWantedHandles(context, simulation?.server.url);
         const source = makeJetstream({ ...settings, ...(dids.length > 0 && { dids }), key });
-        return { source, name: source.hosts.join(",") };
+        return { source, name: source.hosts.join(","), collections: source.collections };
       },
       stateFormat: "jetstream",
       endOfSource: "end",

@@ -45,7 +45,7 @@ export const command = defineCommand({
       async makeSource(key) {
         const source = replay({ ...options, ...(given("stateKey") && { keyPrefix: key }) });
         await source.check(); // before a sink is opened
-        return { source, name: files.join(",") };
+        return { source, name: files.join(","), collections: values.wantedCollections };
       },
       stateFormat: "cursors",
       endOfSource: "source",

@@ -101,7 +101,7 @@ async function examine({ settings, plan, target, simulateUrl }: Prepared, config
   const locked = isLocked(target);
   const [position, ...rest] = await runChecks([
     { name: "position", run: unless(locked, () => checkPosition(target, plan, values.race, hosts)) },
-    { name: "sink", run: unless(locked, () => checkSink(target, values)) },
+    { name: "sink", run: unless(locked, (signal) => checkSink(target, values, plan.filter.collections, signal)) },
     { name: "dead letter", run: () => checkDeadLetter(target, values.deadLetterMaxBytes) },
     { name: "gaps", needs: "sink", run: unless(locked, () => checkGaps(target)) },
   ]);
@@ -120,7 +120,7 @@ function unless(locked: boolean, run: Check["run"]): Check["run"] {
 /** The folders that a run makes files in: its own ones it makes, those that the user names must be there. */
 function foldersOf({ values, env }: JetstreamSettings, { sink, deadLetter, position }: Target) {
   const named = (file: string): Folder => ({ path: dirname(file), made: false });
-  const file = { sqlite: values.db, ndjson: values.out, stdout: undefined, null: undefined }[sink];
+  const file = sink === "sqlite" ? values.db : sink === "ndjson" ? values.out : undefined;
   const ownFile = position !== undefined && "file" in position && values.stateFile !== undefined;
   const folders: Record<string, Folder> = { state: { path: stateFolder(env), made: true } };
   if (file !== undefined) folders.target = named(file);

@@ -11,23 +11,37 @@ import { fileError } from "../../lib/state/files.ts";
 import { faultOf } from "../../lib/state/sqlite_faults.ts";
 import { hasTable, readDatabase, sizeOf } from "../../lib/state/sqlite_file.ts";
 import type { Target } from "../ingest/target.ts";
+import type { Values } from "../kit/declaration.ts";
+import type { elasticsearchOptions } from "../options/elasticsearch.ts";
 import { fail, type Finding, ok, skip, warn } from "./check.ts";
+import { checkElasticsearch } from "./elasticsearch.ts";
 
 /** A larger file is not read from end to end. */
 const MOST_BYTES = 2 ** 30;
 
 /** The settings that a sink reads. */
-export interface SinkValues {
+export interface SinkValues extends Values<typeof elasticsearchOptions> {
   readonly db: string;
   readonly table: string;
   readonly indexes: readonly string[];
   readonly out: string;
 }
 
-/** Looks at what the sink would write to, by the sink's own rules, without making anything. */
-export async function checkSink({ sink, why }: Target, values: SinkValues): Promise<Finding> {
+/**
+ * Looks at what the sink would write to, by the sink's own rules, without making anything.
+ *
+ * @param collections What is read; undefined: anything.
+ */
+export async function checkSink(
+  { sink, why }: Target,
+  values: SinkValues,
+  collections: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<Finding> {
   const finding = sink === "sqlite"
     ? await checkSqlite(values)
+    : sink === "elasticsearch"
+    ? await checkElasticsearch(values, collections, signal)
     : sink === "ndjson"
     ? await checkNdjson(values.out)
     : ok(SINKS[sink].brief);

@@ -11,14 +11,15 @@ import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
 import { type PipelineResult, runPipeline } from "../../lib/pipeline/pipeline.ts";
 import { fullJitter } from "../../lib/pipeline/retry.ts";
-import type { CheckpointStore, Sink } from "../../lib/pipeline/sink.ts";
+import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
 import type { Source } from "../../lib/pipeline/source.ts";
+import { filterEvents } from "../../lib/pipeline/stages.ts";
 import { openDeadLetter } from "../../lib/state/dead_letter.ts";
 import { type FileCheckpointOptions, fileCheckpoints } from "../../lib/state/file_checkpoint.ts";
 import { openGapStore } from "../../lib/state/gaps.ts";
 import { makeFolder } from "../../lib/state/paths.ts";
 import { acquireLock } from "../../lib/state/lock.ts";
-import { SINKS } from "../../lib/sinks/registry.ts";
+import { type OpenSink, type SinkEntry, SINKS, type SinkSettings } from "../../lib/sinks/registry.ts";
 import { EXIT, exitStatus } from "../exit.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { showProgress } from "../progress.ts";
@@ -26,6 +27,7 @@ import { type EndedBy, humanSummary, readableCursor, summarize } from "../report
 import { listenForSignals } from "../signals.ts";
 import type { filterOptions } from "../options/filters.ts";
 import { type Filtering, filterOf } from "./filters.ts";
+import { sinkSettings } from "./sink_settings.ts";
 import { concurrencyOf, drySink, findTarget, type Target, type TargetOptions } from "./target.ts";
 
 const log = getLogger(["bskyingest", "run"]);
@@ -33,13 +35,22 @@ const log = getLogger(["bskyingest", "run"]);
 /** The options that every ingest command has. */
 export type IngestOptions = TargetOptions & typeof filterOptions;
 
+/** A source that was made. */
+interface Made {
+  readonly source: Source<AnyEvent>;
+  /** Hosts or files, for the summary. */
+  readonly name: string;
+  /** The collections that it reads; undefined: any. */
+  readonly collections?: readonly string[] | undefined;
+}
+
 /** What differs between ingest commands. */
 export interface Ingest {
   readonly context: CommandContext<IngestOptions>;
   /** The state key where none is given. */
   readonly defaultKey: string;
-  /** Rejects with `ConfigError` for the faults of the source's options. `name`: hosts or files, for the summary. */
-  readonly makeSource: (key: string) => Promise<{ readonly source: Source<AnyEvent>; readonly name: string }>;
+  /** Rejects with `ConfigError` for the faults of the source's options. */
+  readonly makeSource: (key: string) => Promise<Made>;
   readonly stateFormat: FileCheckpointOptions["format"];
   /** What it means when the source ends. */
   readonly endOfSource: EndedBy;
@@ -52,15 +63,14 @@ export interface Ingest {
 }
 
 /** A run that was prepared. */
-interface Run {
+interface Run extends Made {
   readonly ingest: Ingest;
   readonly target: Target;
   readonly filtering: Filtering;
-  readonly source: Source<AnyEvent>;
-  /** Hosts or files. */
-  readonly name: string;
   readonly counters: Counters;
   readonly startedAt: Date;
+  /** What the sink counts besides, once it is open. */
+  figures?: OpenSink["figures"];
 }
 
 /** How it ended; `failure`: what was thrown. */
@@ -75,7 +85,7 @@ export async function runIngest(ingest: Ingest): Promise<number> {
   const filtering = await filterOf(ingest.context.values);
   const startedAt = new Date(performance.timeOrigin);
   const made = await ingest.makeSource(target.key);
-  const run = { ingest, target, filtering, ...made, counters: createCounters(), startedAt };
+  const run: Run = { ingest, target, filtering, ...made, counters: createCounters(), startedAt };
   const ending = await runToItsEnd(run);
   const { endedBy, failure } = ending;
   if (failure instanceof ConfigError) throw failure;
@@ -114,11 +124,8 @@ async function runToItsEnd(run: Run): Promise<Ending> {
 }
 
 /** The summary, as JSON or for a person. */
-async function tell(
-  { ingest, target, filtering, source, name, counters, startedAt }: Run,
-  ending: Ending,
-  exit: number,
-) {
+async function tell(run: Run, ending: Ending, exit: number) {
+  const { ingest, target, filtering, source, name, counters, startedAt } = run;
   const { context } = ingest;
   const { globals, values } = context;
   const { endedBy, failure } = ending;
@@ -130,6 +137,7 @@ async function tell(
     stats: source.stats,
     ...(values.where !== undefined && { whereFailed: filtering.failures() }),
     ...(values.validate !== "off" && { invalid: filtering.invalid() }),
+    figures: run.figures?.(),
     dryRun: values.dryRun,
     startedAt,
     durationMs: Date.now() - startedAt.getTime(),
@@ -152,19 +160,23 @@ async function tell(
 
 /** Opens everything, runs the pipeline, and closes everything in reverse order. */
 async function transfer(
-  { ingest, target, filtering, source, counters }: Run,
+  run: Run,
   signals: { readonly stop: AbortSignal; readonly kill: AbortSignal },
 ): Promise<PipelineResult["endedBy"]> {
+  const { ingest, target, filtering, source, counters } = run;
   const { context } = ingest;
   const { values } = context;
-  const entry = SINKS[target.sink];
+  const entry: SinkEntry = SINKS[target.sink];
   const concurrency = concurrencyOf(values.concurrency, target.sink);
+  const settings = sinkSettings(values, target.sink, concurrency, run.collections);
+  const accepts = await entry.accepts?.(settings);
   await using resources = new AsyncDisposableStack();
   if (!values.dryRun) await makeOwnFolders(context, target);
   if (target.lock && !values.dryRun) resources.use(await acquireLock(target.lock, { command: context.command }));
   const { sink, checkpoints } = values.dryRun
     ? { sink: await openDry(ingest, target), checkpoints: undefined }
-    : await openSink(ingest, target, resources);
+    : await openSink(ingest, target, settings, resources);
+  run.figures = sink.figures;
   const deadLetter = values.dryRun ? undefined : await openDeadLetter({
     path: target.deadLetter,
     maxBytes: values.deadLetterMaxBytes,
@@ -175,7 +187,11 @@ async function transfer(
   announce(target, values.dryRun, await (checkpoints ?? sink.checkpoints)?.load(source.key));
   const result = await runPipeline<AnyEvent>({
     source,
-    ...(filtering.through && { through: filtering.through }),
+    through: (batches) => {
+      // What the sink has no place for need not be looked at.
+      const wanted = accepts ? batches.pipeThrough(filterEvents(accepts)) : batches;
+      return filtering.through ? filtering.through(wanted) : wanted;
+    },
     sink,
     ...(checkpoints && { checkpoints }),
     counters,
@@ -217,21 +233,11 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 async function openSink(
-  { context, stateFormat }: Ingest,
+  { stateFormat }: Ingest,
   target: Target,
+  settings: SinkSettings,
   resources: AsyncDisposableStack,
-): Promise<{ readonly sink: Sink<AnyEvent>; readonly checkpoints: CheckpointStore | undefined }> {
-  const { db, table, indexes, retention, out } = context.values;
-  if (indexes.includes("none") && indexes.length > 1) {
-    throw new ConfigError('Cannot use --indexes: "none" stands alone');
-  }
-  const settings = {
-    db,
-    table,
-    indexes: indexes.filter((index) => index !== "none"),
-    retentionMs: retention,
-    out,
-  };
+): Promise<{ readonly sink: OpenSink; readonly checkpoints: CheckpointStore | undefined }> {
   const checkpoints = target.position && "file" in target.position
     ? fileCheckpoints(target.position.file, { format: stateFormat, key: target.key })
     : undefined;
@@ -240,7 +246,7 @@ async function openSink(
 }
 
 /** For a dry run: a position that is there is read, nothing is made. */
-async function openDry({ stateFormat }: Ingest, { sink, position, key: stateKey }: Target): Promise<Sink<AnyEvent>> {
+async function openDry({ stateFormat }: Ingest, { sink, position, key: stateKey }: Target): Promise<OpenSink> {
   if (position === undefined) return drySink(sink, () => Promise.resolve(undefined));
   if ("file" in position) {
     const store = fileCheckpoints(position.file, { format: stateFormat, key: stateKey });

@@ -17,8 +17,12 @@ import {
   stateLock,
 } from "../../lib/state/paths.ts";
 import type { CommandContext } from "../kit/command.ts";
+import { redactUrl } from "../kit/redact.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { deliveryOptions, sinkOptions } from "../options/delivery.ts";
+
+/** The state file of ingex's `jetstream_ingest`, in the working directory. */
+const OLDER_FILE = ".jetstream_state.json";
 
 /** The options that a run's target follows from. */
 export type TargetOptions = typeof deliveryOptions & typeof sinkOptions;
@@ -40,7 +44,10 @@ export interface Target {
 
 /** The context of a command that has the options of a target. */
 export interface TargetContext {
-  readonly values: Pick<Values<TargetOptions>, "sink" | "db" | "out" | "stateKey" | "stateFile" | "deadLetter">;
+  readonly values: Pick<
+    Values<TargetOptions>,
+    "sink" | "db" | "out" | "stateKey" | "stateFile" | "deadLetter" | "elasticsearchUrl"
+  >;
   readonly origins: Readonly<Record<string, { readonly source: string; readonly name: string }>>;
   readonly env: CommandContext["env"];
 }
@@ -53,21 +60,37 @@ export interface TargetContext {
  */
 export function findTarget({ values, origins, env }: TargetContext, defaultKey: string): Target {
   const key = checkStateKey(values.stateKey ?? defaultKey);
-  const sink = values.sink ?? "sqlite";
+  const { sink, why } = chooseSink(values, origins);
   const folder = stateFolder(env);
   const position = positionOf(sink, key, folder, values, origins);
   return {
     sink,
-    why: values.sink === undefined
-      ? "the default"
-      : `${origins.sink!.source === "flag" ? "" : "by "}${origins.sink!.name}`,
-    place: { sqlite: values.db, ndjson: values.out, stdout: "stdout", null: "nowhere" }[sink],
+    why,
+    place: {
+      sqlite: values.db,
+      elasticsearch: redactUrl(values.elasticsearchUrl.join(",")) || "nowhere",
+      ndjson: values.out,
+      stdout: "stdout",
+      null: "nowhere",
+    }[sink],
     key,
     position,
     lock: position && ("db" in position ? databaseLock(position.db, key) : stateLock(position.file)),
     deadLetter: values.deadLetter ?? deadLetterFile(folder, key),
     gaps: gapsFile(folder),
   };
+}
+
+/** The sink that is named, else the one whose URL is set, else SQLite. */
+function chooseSink(
+  values: TargetContext["values"],
+  origins: TargetContext["origins"],
+): { readonly sink: SinkName; readonly why: string } {
+  const by = ({ source, name }: { readonly source: string; readonly name: string }) =>
+    `${source === "flag" ? "" : "by "}${name}`;
+  if (values.sink !== undefined) return { sink: values.sink, why: by(origins.sink!) };
+  if (values.elasticsearchUrl.length > 0) return { sink: "elasticsearch", why: by(origins.elasticsearchUrl!) };
+  return { sink: "sqlite", why: "the default" };
 }
 
 function positionOf(
@@ -88,7 +111,17 @@ function positionOf(
   const asked = values.stateFile !== undefined || values.stateKey !== undefined;
   // What is printed or thrown away is gone: such a run starts afresh unless the user wants to go on.
   if ((sink === "stdout" || sink === "null") && !asked) return undefined;
-  return { file: values.stateFile ?? stateFile(folder, key, sink) };
+  return { file: values.stateFile ?? olderFile(sink, key) ?? stateFile(folder, key, sink) };
+}
+
+/** The file of the tool that the sink elasticsearch stands in for, where it left one. */
+function olderFile(sink: SinkName, key: string): string | undefined {
+  if (sink !== "elasticsearch" || key !== "jetstream") return undefined;
+  try {
+    return Deno.statSync(OLDER_FILE).isFile ? OLDER_FILE : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

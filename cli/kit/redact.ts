@@ -4,8 +4,15 @@
  * @module
  */
 
-/** A URL with its password as `***`; of a text that is no URL with a host, everything before the last `@` is hidden. */
+/**
+ * A URL with its password as `***`, or several with commas between them; of a text that is no URL with a host, everything before the
+ * last `@` is hidden.
+ */
 export function redactUrl(text: string): string {
+  return text.split(/,(?=\s*[a-z][a-z\d+.-]*:\/\/)/i).map(redactOne).join(",");
+}
+
+function redactOne(text: string): string {
   if (!URL.canParse(text) || new URL(text).host === "") return text.replace(/^([^@]*:\/\/)?.*@/, "$1***@");
   return text.replace(/(:\/\/[^/:@]*):[^/?#]*@/, "$1:***@");
 }

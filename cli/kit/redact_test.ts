@@ -6,6 +6,7 @@ Deno.test("L5: passwords in URLs become ***", () => {
   assert.equal(redactUrl("wss://host/subscribe?x=1"), "wss://host/subscribe?x=1");
   assert.equal(redactUrl("redis://me:mar/ker@:x"), "redis://***@:x");
   assert.equal(redactUrl("me:marker@host"), "***@host");
+  assert.equal(redactUrl("http://a:mar,ker@h1:9200, https://b:marker@h2"), "http://a:***@h1:9200, https://b:***@h2");
 });
 
 Deno.test("L5: passwords of URLs within a text become ***", () => {

@@ -4,19 +4,26 @@
  * @module
  */
 import { MOST_TIMER_MS } from "../kit/units.ts";
+import { elasticsearchOptions } from "./elasticsearch.ts";
 import { choice, duration, ingex, integer, list, number, path, size, text, toggle } from "../kit/option.ts";
 
 const group = "Delivery";
 const sinkGroup = "Sinks";
 
 /** The sinks that can be chosen; `lib/sinks/registry.ts` has one entry for each (a test compares them). */
-export const SINK_NAMES = ["sqlite", "ndjson", "stdout", "null"] as const;
+export const SINK_NAMES = ["sqlite", "elasticsearch", "ndjson", "stdout", "null"] as const;
 
 /** Declarations of the options. */
 export const deliveryOptions = {
   sink: choice(
     "sink",
-    { help: "Where events go", group, metavar: "NAME", common: true, defaultText: "sqlite" },
+    {
+      help: "Where events go",
+      group,
+      metavar: "NAME",
+      common: true,
+      defaultText: "elasticsearch if its URL is set, else sqlite",
+    },
     SINK_NAMES,
   ),
   dryRun: toggle("dry-run", { help: "Do everything but write and save positions", group, common: true }),
@@ -24,7 +31,7 @@ export const deliveryOptions = {
     help: "Events of one write",
     group,
     min: 1,
-    defaultText: "sqlite 1000, others 500",
+    defaultText: "sqlite 1000, elasticsearch 100, others 500",
   }),
   batchTimeout: duration(
     "batch-timeout",
@@ -73,6 +80,7 @@ export const deliveryOptions = {
 
 /** Declarations of the sinks' own options. */
 export const sinkOptions = {
+  ...elasticsearchOptions,
   db: path("db", { help: "SQLite file", group: sinkGroup, common: true }, "./bskyingest.db"),
   table: text(
     "table",

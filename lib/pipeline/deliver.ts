@@ -11,8 +11,9 @@ import type { Rejection, Sink, SinkBatch } from "./sink.ts";
 
 const log = getLogger(["bskyingest", "pipeline"]);
 
-/** One warning a minute is enough for a sink that stays away. */
+/** One warning a minute is enough for a sink that stays away, however many batches wait for it. */
 const WARN_EVERY_MS = 60_000;
+const warnedAt = new WeakMap<object, number>();
 
 /** Something dead, and the stage where it died: `source`, `filter`, or the sink's name. */
 export interface Letter extends Poison {
@@ -47,7 +48,7 @@ export async function deliver<T>(batch: Batch<T> & { readonly key: string }, o: 
   }
   const { items, cursor, key, gaps, end } = batch;
   let todo: SinkBatch<T> = { items, cursor, key, ...(gaps && { gaps }), ...(end && { end }) };
-  let rejected = 0, duplicates = 0, again = 0, warnedAt = -Infinity;
+  let rejected = 0, duplicates = 0, again = 0;
   for (let attempt = 0; hasWork(todo, o.sink);) {
     let failure: TransientError | undefined;
     try {
@@ -72,13 +73,16 @@ export async function deliver<T>(batch: Batch<T> & { readonly key: string }, o: 
     if (failure === undefined) continue; // only what is dead was taken out: write the rest now
     const ms = o.backoff(attempt++, failure);
     if (ms === undefined) throw failure;
-    if (Date.now() - warnedAt >= WARN_EVERY_MS) {
-      warnedAt = Date.now();
-      log.warn("Cannot write to {sink}, trying again: {error}", { sink: o.sink.name, error: messageOf(failure) });
-    }
+    warn(o.sink, failure);
     await delay(ms, o.signal);
   }
   return { written: items.length - rejected - duplicates, rejected, duplicates };
+}
+
+function warn(sink: { readonly name: string }, failure: TransientError): void {
+  if (Date.now() - (warnedAt.get(sink) ?? -Infinity) < WARN_EVERY_MS) return;
+  warnedAt.set(sink, Date.now());
+  log.warn("Cannot write to {sink}, trying again: {error}", { sink: sink.name, error: messageOf(failure) });
 }
 
 /** A sink that keeps the position must be told of it even where nothing is to be written. */
@@ -90,8 +94,9 @@ function hasWork<T>(batch: SinkBatch<T>, sink: Sink<T>): boolean {
 function lettersOf(rejected: readonly Rejection[], items: readonly unknown[], stage: string): Letter[] {
   const letters: Letter[] = [];
   for (const { index, error } of rejected) {
-    if (error instanceof PoisonError) letters.push({ item: items[index], error, stage });
-    else if (!(error instanceof TransientError)) throw error;
+    if (error instanceof PoisonError) {
+      letters.push({ item: items[index], error, stage, ...(error.detail && { detail: error.detail }) });
+    } else if (!(error instanceof TransientError)) throw error;
   }
   return letters;
 }

@@ -8,6 +8,7 @@ import {
   SEED,
   transientAt,
 } from "../../tests/support/pipeline_ends.ts";
+import { captureLog } from "../../tests/support/log_records.ts";
 import type { Batch } from "./batch.ts";
 import { deliver, type DeliverOptions, type Letter } from "./deliver.ts";
 import { PoisonError, TransientError } from "./errors.ts";
@@ -105,6 +106,25 @@ Deno.test("deliver: what is refused for good goes to the dead letter under the s
   ]);
   deepEqual([writes, retries], [["abcd"], 0]);
   deepEqual(outcome, { written: 2, rejected: 2, duplicates: 0 });
+});
+
+Deno.test("deliver: what a sink knows of a refused item besides the reason is in its letter", async () => {
+  const detail = { doc_id: "b", status: 400 };
+  const error = new PoisonError("status_400", "Cannot take it", { detail });
+  const { letters } = await run("ab", once([{ index: 1, error }]));
+  deepEqual(letters, [{ item: "b", error, stage: "memory", detail }]);
+});
+
+Deno.test("deliver: one warning a minute about a sink, however many batches it keeps waiting", async () => {
+  await using log = await captureLog();
+  const sink = memorySink<string>((_, nth) => {
+    if (nth < 6) throw new TransientError("Cannot connect: reset");
+  });
+  const waiting = { sink, deadLetter: () => Promise.resolve(), backoff: () => 0, onRetry: () => {} };
+  const signal = new AbortController().signal;
+  const batches = ["a", "b", "c"].map((item) => ({ items: [item], cursor: item, key: "k" }));
+  await Promise.all(batches.map((batch) => deliver(batch, { ...waiting, signal })));
+  deepEqual(log.lines, ["warning: Cannot write to memory, trying again: Cannot connect: reset"]);
 });
 
 Deno.test("deliver: a sink that is all or nothing gets the rest and the cursor again", async () => {

@@ -45,11 +45,18 @@ export class PoisonError extends Error {
   override readonly name = "PoisonError";
   /** A short code for grouping, such as `not_json` or `status_400`. */
   readonly reason: string;
+  /** What the dead letter says besides, as `Poison.detail` does: `status`, `doc_id`, ... */
+  readonly detail: Readonly<Record<string, unknown>> | undefined;
 
   /** Makes one from its code and its sentence. */
-  constructor(reason: string, message: string, options: ErrorOptions = {}) {
+  constructor(
+    reason: string,
+    message: string,
+    options: ErrorOptions & { readonly detail?: Readonly<Record<string, unknown>> } = {},
+  ) {
     super(message, options);
     this.reason = reason;
+    this.detail = options.detail;
   }
 }
 

@@ -15,6 +15,7 @@ Deno.test("errors keep their cause and what decides about them", () => {
   deepEqual([transient.cause, transient.retryAfterMs, transient.name], [cause, 5000, "TransientError"]);
   const poison = new PoisonError("status_400", "Cannot take it", { cause });
   deepEqual([poison.cause, poison.reason, poison.name], [cause, "status_400", "PoisonError"]);
+  deepEqual(new PoisonError("status_400", "Cannot take it", { detail: { status: 400 } }).detail, { status: 400 });
 });
 
 Deno.test("messageOf: anything thrown as one line", () => {

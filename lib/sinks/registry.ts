@@ -5,6 +5,7 @@
  */
 import type { AnyEvent } from "../atproto/event.ts";
 import type { Sink } from "../pipeline/sink.ts";
+import type { ElasticsearchSinkOptions } from "./elasticsearch.ts";
 import type { SqliteIndex } from "./sqlite.ts";
 
 /** What the options of all sinks come to; each sink reads its own. */
@@ -19,6 +20,8 @@ export interface SinkSettings {
   readonly retentionMs: number | undefined;
   /** ndjson: the file. */
   readonly out: string;
+  /** elasticsearch: all of its own. */
+  readonly elasticsearch?: ElasticsearchSinkOptions;
 }
 
 /** What is known of a sink before it is opened. */
@@ -29,10 +32,20 @@ export interface SinkEntry {
   readonly defaultBatchSize: number;
   /** Writes side by side that it can take without losing its order; `Infinity`: any number. */
   readonly maxConcurrency: number;
+  /** Writes side by side, unless the user says otherwise. */
+  readonly defaultConcurrency: number;
   /** Whether it commits the position together with the events. */
   readonly keepsPosition: boolean;
+  /** Whether an event leads to anything in this sink; those that do not are filtered. Default: all do. */
+  accepts?(settings: SinkSettings): Promise<(event: AnyEvent) => boolean>;
   /** Opens it; its code is loaded only now. */
-  open(settings: SinkSettings): Promise<Sink<AnyEvent>>;
+  open(settings: SinkSettings): Promise<OpenSink>;
+}
+
+/** A sink that a user chose. */
+export interface OpenSink extends Sink<AnyEvent> {
+  /** What it counts besides what the pipeline does, for the summary. */
+  figures?(): object;
 }
 
 const ENTRIES = {
@@ -40,14 +53,25 @@ const ENTRIES = {
     brief: "A SQLite file: a log of events with readable views",
     defaultBatchSize: 1000,
     maxConcurrency: 1,
+    defaultConcurrency: 1,
     keepsPosition: true,
     open: async ({ db, table, indexes, retentionMs }) =>
       (await import("./sqlite.ts")).sqliteSink({ path: db, table, indexes, retentionMs }),
+  },
+  elasticsearch: {
+    brief: "Elasticsearch 8 or 9: a document for each record",
+    defaultBatchSize: 100,
+    maxConcurrency: Infinity,
+    defaultConcurrency: 4,
+    keepsPosition: false,
+    accepts: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).acceptsEvent(elasticsearch!),
+    open: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).elasticsearchSink(elasticsearch!),
   },
   ndjson: {
     brief: "A file with one JSON text a line; .gz and .zst compress",
     defaultBatchSize: 500,
     maxConcurrency: 1,
+    defaultConcurrency: 1,
     keepsPosition: false,
     open: async ({ out }) => (await import("./ndjson.ts")).ndjsonSink({ path: out }),
   },
@@ -55,6 +79,7 @@ const ENTRIES = {
     brief: "One JSON text a line on standard output",
     defaultBatchSize: 500,
     maxConcurrency: 1,
+    defaultConcurrency: 1,
     keepsPosition: false,
     open: async () => (await import("./stdout.ts")).stdoutSink(),
   },
@@ -62,6 +87,7 @@ const ENTRIES = {
     brief: "Nowhere: counts and forgets",
     defaultBatchSize: 500,
     maxConcurrency: Infinity,
+    defaultConcurrency: 1,
     keepsPosition: false,
     open: async () => (await import("./null.ts")).nullSink(),
   },

@@ -5,22 +5,15 @@
  */
 import { createHash } from "node:crypto";
 import { Buffer } from "node:buffer";
-import { dirname } from "node:path";
-import { getLogger } from "@logtape/logtape";
 import { type AnyEvent, eventId, toJson } from "../atproto/event.ts";
 import type { DeadLetter, Letter } from "../pipeline/deliver.ts";
-import { ConfigError, messageOf, TransientError } from "../pipeline/errors.ts";
-import { delay } from "../pipeline/retry.ts";
-import { fileError, isCurrent, openPrivate, syncFolder, writeAll } from "./files.ts";
+import { ConfigError, messageOf, type PoisonError } from "../pipeline/errors.ts";
+import { openAppender } from "./dead_letter_file.ts";
 import { ulids } from "./ulid.ts";
-
-const log = getLogger(["bskyingest", "dead-letter"]);
 
 /** A message of the source is kept up to this many bytes. */
 const MAX_CONTENT_BYTES = 1_048_576;
 const MAX_ERROR_CHARACTERS = 1_000;
-const LOCK_POLL_MS = 10, SPACE_POLL_MS = 1_000, WARN_EVERY_MS = 60_000;
-const NEWLINE = 0x0a;
 
 /** How {@link openDeadLetter} writes. */
 export interface DeadLetterOptions {
@@ -58,155 +51,53 @@ export interface DeadLetterFile {
  */
 export async function openDeadLetter(options: DeadLetterOptions): Promise<DeadLetterFile> {
   const { path } = options;
-  await checkWritable(path);
+  const appender = await openAppender(options);
   const newId = ulids();
-  const entryOf = (letter: Letter) => deadLetterEntry(letter, { ...options, id: newId(), now: Date.now() });
-  const patience = waitForSpace(options);
+  const textOf = (letter: Letter) =>
+    JSON.stringify(deadLetterEntry(letter, { ...options, id: newId(), now: Date.now() })) + "\n";
   return {
     path,
     get full() {
-      return patience.waiting;
+      return appender.full;
     },
-    async append(letters, { signal }) {
-      for (let rest = letters; rest.length > 0;) {
-        const { count, full } = await appendSome(rest, entryOf, { ...options, signal });
-        rest = rest.slice(count);
-        if (rest.length > 0) await patience.wait(full, signal);
-      }
-      patience.over();
-    },
+    append: (letters, { signal }) => appender.append(letters, textOf, { signal }),
   };
-}
-
-async function checkWritable(path: string): Promise<void> {
-  try {
-    using _file = await openPrivate(path, { append: true });
-  } catch (error) {
-    const fresh = error instanceof Deno.errors.NotFound && await exists(dirname(path));
-    if (!fresh) throw fileError("write the dead letter", path, error);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
-/** Appends as many letters as there is room for and says what the file is full of, as a sentence, where it is. */
-async function appendSome(
-  letters: readonly Letter[],
-  entryOf: (letter: Letter) => Record<string, unknown>,
-  { path, maxBytes, signal }: DeadLetterOptions & { readonly signal: AbortSignal },
-): Promise<{ readonly count: number; readonly full: string }> {
-  let before: number | undefined;
-  let file: Deno.FsFile | undefined;
-  try {
-    file = await openLocked(path, signal);
-    before = (await file.stat()).size;
-    let size = before, count = 0;
-    if (size < maxBytes && await isTorn(file, size)) size += await write(file, "\n");
-    for (; count < letters.length && size < maxBytes; count++) {
-      size += await write(file, JSON.stringify(entryOf(letters[count]!)) + "\n");
-    }
-    if (count > 0) await file.sync();
-    if (before === 0) await syncFolder(dirname(path));
-    return { count, full: `${path} has reached its limit of ${maxBytes} bytes` };
-  } catch (error) {
-    if (error === signal.reason) throw error;
-    if (before !== undefined) await file?.truncate(before).catch(() => {}); // a part of an entry helps nobody
-    const mapped = fileError("write the dead letter", path, error);
-    if (mapped instanceof TransientError) return { count: 0, full: mapped.message };
-    throw mapped;
-  } finally {
-    file?.close();
-  }
-}
-
-async function write(file: Deno.FsFile, text: string): Promise<number> {
-  const bytes = new TextEncoder().encode(text);
-  await writeAll(file, bytes);
-  return bytes.length;
-}
-
-/** Whether a killed process left an entry without its end. */
-async function isTorn(file: Deno.FsFile, size: number): Promise<boolean> {
-  if (size === 0) return false;
-  const last = new Uint8Array(1);
-  await file.seek(size - 1, Deno.SeekMode.Start);
-  await file.read(last);
-  return last[0] !== NEWLINE;
-}
-
-/**
- * The file at `path`, open for reading and appending, made if missing, under an exclusive `flock` until it is closed. Never a
- * file that somebody has meanwhile replaced.
- */
-export async function openLocked(path: string, signal?: AbortSignal, create = true): Promise<Deno.FsFile> {
-  for (;;) {
-    signal?.throwIfAborted();
-    const file = await openPrivate(path, { read: true, append: true, create });
-    try {
-      if (await file.tryLock(true) && await isCurrent(file, path)) return file;
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    file.close();
-    await delay(LOCK_POLL_MS, signal);
-  }
-}
-
-/** Waits between two attempts, and says so once a minute. */
-function waitForSpace({ pollMs = SPACE_POLL_MS }: DeadLetterOptions) {
-  let warnedAt = -Infinity;
-  const patience = {
-    waiting: false,
-    async wait(full: string, signal: AbortSignal): Promise<void> {
-      patience.waiting = true;
-      if (Date.now() - warnedAt >= WARN_EVERY_MS) {
-        warnedAt = Date.now();
-        log.warn(
-          "Reading pauses: {full}. Make room (bskyingest dead-letter list, dead-letter purge), or stop and start again " +
-            "with a larger --dead-letter-max-bytes",
-          { full },
-        );
-      }
-      await delay(pollMs, signal);
-    },
-    over(): void {
-      patience.waiting = false;
-    },
-  };
-  return patience;
 }
 
 /** What an entry says besides its letter. */
-interface EntryContext {
+export interface EntryContext {
+  /** A ULID. */
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** The command that read the event. */
   readonly command: string;
+  /** Its state key. */
   readonly key: string;
 }
 
 /** The entry of one letter, its members in the order in which they are written. */
-function deadLetterEntry(letter: Letter, { id, now, command, key }: EntryContext): Record<string, unknown> {
+export function deadLetterEntry(letter: Letter, { id, now, command, key }: EntryContext): Record<string, unknown> {
   const { error, item, raw, detail, stage } = letter;
-  const base = {
-    id,
-    at: new Date(now).toISOString(),
-    command,
-    key,
-    stage,
-    reason: error.reason,
-    error: messageOf(error).slice(0, MAX_ERROR_CHARACTERS).toWellFormed(),
-  };
+  const base = { id, at: new Date(now).toISOString(), command, key, stage, ...reasonOf(error) };
   return {
     ...base,
-    ...(item !== undefined && { event_id: eventId(item as AnyEvent), event: toJson(item as AnyEvent) }),
+    ...(item !== undefined && eventMembers(item as AnyEvent)),
     ...detail,
     ...(raw !== undefined && contentOf(raw)),
     ...base, // no detail may change what an entry is
   };
+}
+
+/** Why something is dead, as an entry says it. */
+export function reasonOf(error: PoisonError): { readonly reason: string; readonly error: string } {
+  return { reason: error.reason, error: messageOf(error).slice(0, MAX_ERROR_CHARACTERS).toWellFormed() };
+}
+
+/** An event, and where it came from: its text does not say that. */
+function eventMembers(event: AnyEvent): Record<string, unknown> {
+  const { host, wire } = event.origin;
+  return { event_id: eventId(event), event: toJson(event), host, wire };
 }
 
 /** A message as it came: size and digest of all of it, the content up to the limit. */

@@ -7,29 +7,19 @@
 import { join } from "node:path";
 import { ConfigError } from "../pipeline/errors.ts";
 import { replaceFile } from "./atomic_file.ts";
-import { openLocked } from "./dead_letter.ts";
+import { openLocked } from "./dead_letter_file.ts";
+import {
+  CHUNK_BYTES,
+  type DeadLetterEntry,
+  joined,
+  type Line,
+  linesOf,
+  NEWLINE,
+  parseLine,
+  retriedIds,
+} from "./dead_letter_lines.ts";
 import { fileError, writeAll } from "./files.ts";
 import { deadLetterFolder } from "./paths.ts";
-
-/** One entry as it was written. */
-export interface DeadLetterEntry {
-  /** A ULID. */
-  readonly id: string;
-  /** RFC 3339, UTC. */
-  readonly at: string;
-  /** The command that wrote it. */
-  readonly command: string;
-  /** Its state key. */
-  readonly key: string;
-  /** `source`, `filter`, or the sink's name. */
-  readonly stage: string;
-  /** A short code for grouping. */
-  readonly reason: string;
-  /** One sentence. */
-  readonly error: string;
-  /** The event, or the message with its place: the rest depends on `stage`. */
-  readonly [member: string]: unknown;
-}
 
 /** Which entries are meant; all conditions must hold. */
 export interface DeadLetterFilter {
@@ -37,6 +27,8 @@ export interface DeadLetterFilter {
   readonly reason?: string | undefined;
   /** Exactly this stage. */
   readonly stage?: string | undefined;
+  /** One of these ids. */
+  readonly ids?: ReadonlySet<string> | undefined;
   /** Written at this time or later, in milliseconds since 1970. */
   readonly since?: number | undefined;
   /** Written earlier than this time, in milliseconds since 1970. */
@@ -79,18 +71,50 @@ export interface PurgeResult {
   readonly unreadable: number;
 }
 
+/** A dead letter at one moment: what is appended later is not part of it, a purge leaves it as it was. */
+export interface DeadLetterSnapshot extends Disposable {
+  /** The entries, oldest first, however often they are asked for; only one such walk at a time. */
+  entries(options?: ListDeadLetterOptions): AsyncGenerator<ListedEntry>;
+}
+
+/**
+ * Opens the dead letter at `path` to be read more than once.
+ *
+ * @throws {ConfigError} where it cannot be read.
+ */
+export async function openSnapshot(path: string): Promise<DeadLetterSnapshot> {
+  const file = await openToRead(path);
+  try {
+    const { size } = await file.stat();
+    const retried = await retriedIds(file, size);
+    return {
+      entries: (options = {}) => walk(linesOf(file, size), retried, options),
+      [Symbol.dispose]: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
 /**
  * The entries of the dead letter at `path`, oldest first.
  *
  * @throws {ConfigError} where it cannot be read.
  */
 export async function* listDeadLetter(path: string, options: ListDeadLetterOptions = {}): AsyncGenerator<ListedEntry> {
-  using file = await openToRead(path);
-  const { size } = await file.stat();
-  const retried = await retriedIds(file, size);
+  using snapshot = await openSnapshot(path);
+  yield* snapshot.entries(options);
+}
+
+async function* walk(
+  lines: AsyncIterable<Uint8Array>,
+  retried: ReadonlySet<string>,
+  options: ListDeadLetterOptions,
+): AsyncGenerator<ListedEntry> {
   const { limit = Infinity } = options;
   let unreadable = 0, given = 0;
-  for await (const line of linesOf(file, size)) {
+  for await (const line of lines) {
     const parsed = parseLine(line);
     if (parsed === undefined) unreadable++;
     if (parsed === undefined || "mark" in parsed || given >= limit) continue;
@@ -136,7 +160,7 @@ export async function purgeDeadLetter(path: string, options: PurgeDeadLetterOpti
   const { size } = await file.stat();
   const retried = await retriedIds(file, size);
   const gone = (entry: DeadLetterEntry) => (!onlyRetried || retried.has(entry.id)) && matches(entry, filter);
-  const goneMarks = new Set<string>(); // a mark always comes after its entry
+  const marked = new Set<string>(); // entries that stay and have marks, which always come after them
   let removed = 0, kept = 0, unreadable = 0;
 
   function stays(line: Line | undefined): boolean {
@@ -144,14 +168,14 @@ export async function purgeDeadLetter(path: string, options: PurgeDeadLetterOpti
       if (!all) unreadable++;
       return !all;
     }
-    if ("mark" in line) return !goneMarks.has(line.mark);
+    if ("mark" in line) return marked.has(line.mark);
     const { entry } = line;
     if (gone(entry)) {
       removed++;
-      if (retried.has(entry.id)) goneMarks.add(entry.id);
       return false;
     }
     kept++;
+    if (retried.has(entry.id)) marked.add(entry.id);
     return true;
   }
 
@@ -192,10 +216,9 @@ export async function onlyDeadLetter(stateFolder: string): Promise<string> {
   });
 }
 
-const NEWLINE = 0x0a;
+export type { DeadLetterEntry } from "./dead_letter_lines.ts";
+
 const NEWLINE_BYTES = Uint8Array.of(NEWLINE);
-const CHUNK_BYTES = 65_536;
-const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 async function openToRead(path: string): Promise<Deno.FsFile> {
   try {
@@ -213,67 +236,10 @@ async function openToRewrite(path: string): Promise<Deno.FsFile> {
   }
 }
 
-/** The lines of the first `size` bytes, without their ends: what comes behind is still being written. */
-async function* linesOf(file: Deno.FsFile, size: number): AsyncGenerator<Uint8Array> {
-  await file.seek(0, Deno.SeekMode.Start);
-  const chunk = new Uint8Array(CHUNK_BYTES);
-  let parts: Uint8Array[] = [];
-  for (let left = size; left > 0;) {
-    const count = await file.read(chunk.subarray(0, Math.min(left, CHUNK_BYTES)));
-    if (count === null) break;
-    left -= count;
-    let start = 0;
-    for (let end; (end = chunk.subarray(0, count).indexOf(NEWLINE, start)) >= 0; start = end + 1) {
-      yield joined([...parts, chunk.slice(start, end)]);
-      parts = [];
-    }
-    if (start < count) parts.push(chunk.slice(start, count));
-  }
-  if (parts.length > 0) yield joined(parts);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-/** An entry, or a later word on an entry's state; the last one counts. */
-type Line = { readonly entry: DeadLetterEntry } | { readonly mark: string; readonly state: string };
-
-/** `undefined` for what is neither. */
-function parseLine(line: Uint8Array): Line | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(UTF8.decode(line));
-  } catch {
-    return undefined;
-  }
-  const members = Object(value) as Record<string, unknown>;
-  const { mark, state } = members;
-  if (typeof mark === "string" && typeof state === "string") return { mark, state };
-  const whole = ["id", "at", "stage", "reason", "error"].every((name) => typeof members[name] === "string");
-  return whole ? { entry: members as DeadLetterEntry } : undefined;
-}
-
-function matches(entry: DeadLetterEntry, { reason, stage, since, before }: DeadLetterFilter): boolean {
-  const at = Date.parse(entry.at);
-  return (reason === undefined || entry.reason === reason) && (stage === undefined || entry.stage === stage) &&
-    (since === undefined || at >= since) && (before === undefined || at < before);
-}
-
-async function retriedIds(file: Deno.FsFile, size: number): Promise<ReadonlySet<string>> {
-  const ids = new Set<string>();
-  for await (const line of linesOf(file, size)) {
-    const parsed = parseLine(line);
-    if (parsed === undefined || "entry" in parsed) continue;
-    if (parsed.state === "retried") ids.add(parsed.mark);
-    else ids.delete(parsed.mark);
-  }
-  return ids;
+function matches({ id, at, reason, stage }: DeadLetterEntry, wanted: DeadLetterFilter): boolean {
+  const { ids, since = -Infinity, before = Infinity } = wanted;
+  const time = Date.parse(at);
+  return (wanted.reason === undefined || reason === wanted.reason) &&
+    (wanted.stage === undefined || stage === wanted.stage) && (ids === undefined || ids.has(id)) &&
+    time >= since && time < before;
 }

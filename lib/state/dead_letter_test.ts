@@ -50,12 +50,14 @@ Deno.test("an event that a sink refused: its id and text beside what happened", 
     const [entry] = await entries(path);
     assert.deepEqual(Object.keys(entry!), [
       ...["id", "at", "command", "key", "stage", "reason", "error", "event_id", "event"],
+      ...["host", "wire"],
     ]);
     assert.match(entry!.id as string, /^[0-9A-HJKMNP-TV-Z]{26}$/);
     assert.match(entry!.at as string, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     assert.deepEqual([entry!.command, entry!.key, entry!.stage], ["jetstream", "k", "sqlite"]);
     assert.deepEqual([entry!.reason, entry!.error], ["too_long", "Too long: x"]);
     assert.deepEqual([entry!.event_id, entry!.event], [eventId(EVENT), toJson(EVENT)]);
+    assert.deepEqual([entry!.host, entry!.wire], ["h", "v1"]);
     assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
   }));
 

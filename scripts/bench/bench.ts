@@ -36,6 +36,8 @@ export interface Setting {
   readonly folder: string;
   /** Where the benchmark asked for a load server. */
   readonly load?: Load | undefined;
+  /** The addresses of the benchmark's own servers. */
+  readonly servers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Figures of one run of a case. */
@@ -64,6 +66,14 @@ export interface Case {
   run(setting: Setting): Promise<readonly Sample[]>;
 }
 
+/** Servers that run as long as a benchmark. */
+export interface BenchServers extends AsyncDisposable {
+  /** By name; what could not be started is missing. */
+  readonly urls: Readonly<Record<string, string>>;
+  /** What a reader of the figures must know of them. */
+  readonly notes: readonly string[];
+}
+
 /** Some cases that belong together. */
 export interface Bench {
   readonly name: string;
@@ -76,6 +86,8 @@ export interface Bench {
   readonly warmUps: number;
   /** How many events a load server has to offer; default: there is none. */
   readonly load?: (events: number) => number;
+  /** What the cases write to; default: nothing that has to be started. */
+  readonly servers?: () => Promise<BenchServers>;
   /** After this many milliseconds, a case counts as broken. */
   readonly timeoutMs: number;
   cases(options: BenchOptions): readonly Case[];

@@ -18,7 +18,7 @@ import { measure } from "./measure.ts";
 const TRANSACTION = 1000;
 
 /** A v1 message. */
-interface Message {
+export interface Message {
   readonly did: string;
   readonly time_us: number;
   readonly cursor?: number;
@@ -29,7 +29,10 @@ interface Message {
     readonly collection: string;
     readonly rkey: string;
     readonly cid?: string;
+    readonly record?: Record<string, unknown>;
   };
+  readonly identity?: { readonly handle?: string };
+  readonly account?: { readonly active: boolean; readonly status?: string };
 }
 
 /** Where a loop puts what it has parsed. */
@@ -82,13 +85,13 @@ function openCodec(): Promise<Decompressor> {
 }
 
 /** Calls `take` with each message until it answers true. */
-function readMessages(url: string, take: (data: Buffer) => boolean): Promise<void> {
+export function readMessages(url: string, take: (data: Buffer, socket: WebSocket) => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const options = { perMessageDeflate: false, skipUTF8Validation: true, maxPayload: 32 * 1024 * 1024 };
     const socket = new WebSocket(url, options);
     socket.on("message", (data: Buffer) => {
       try {
-        if (!take(data)) return;
+        if (!take(data, socket)) return;
         resolve();
       } catch (error) {
         reject(error);

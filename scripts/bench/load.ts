@@ -12,17 +12,23 @@ export interface LoadServer extends AsyncDisposable {
 
 /** Starts a load server in a process of its own. */
 export async function startLoad(events: number): Promise<LoadServer> {
+  const { offer, ...server } = await startServer<Load>("load_server.ts", [String(events)]);
+  return { load: offer, ...server };
+}
+
+/** Runs a module of this folder that prints what it offers as one line of JSON, and ends with its standard input. */
+export async function startServer<T>(module: string, args: readonly string[]): Promise<AsyncDisposable & { offer: T }> {
   const server = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", `${import.meta.dirname}/load_server.ts`, String(events)],
+    args: ["run", "-A", `${import.meta.dirname}/${module}`, ...args],
     stdin: "piped",
     stdout: "piped",
   }).spawn();
   const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let line = "";
   for (let chunk; !line.endsWith("\n") && !(chunk = await lines.read()).done;) line += chunk.value;
-  if (line === "") throw new Error("Cannot start the load server: it ended at once");
+  if (line === "") throw new Error(`Cannot start ${module}: it ended at once`);
   return {
-    load: JSON.parse(line),
+    offer: JSON.parse(line),
     async [Symbol.asyncDispose]() {
       await server.stdin.close();
       await lines.cancel();

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Bench } from "./bench.ts";
+import { bench as elasticsearch } from "./elasticsearch.ts";
 import { bench as filters } from "./filters.ts";
 import { bench as help } from "./help.ts";
 import { bench as jetstream, filtersBench, zstdBench } from "./jetstream.ts";
@@ -17,6 +18,7 @@ export const BENCHES: readonly Bench[] = [
   jetstream,
   zstdBench,
   filtersBench,
+  elasticsearch,
   slowSink,
   sqliteGrowth,
   filters,

@@ -23,14 +23,15 @@ export async function runBench(bench: Bench, options: BenchOptions, say: (text: 
   const folder = await Deno.makeTempDir({ prefix: "bskyingest-bench-" });
   try {
     await using server = bench.load && await startLoad(bench.load(events));
+    await using targets = await bench.servers?.();
     const busy = `when it began, the machine's load average was ${Deno.loadavg()[0]!.toFixed(1)}`;
-    const notes = server ? [await describeLoad(server), busy] : [busy];
+    const notes = [...server ? [await describeLoad(server)] : [], ...targets?.notes ?? [], busy];
     const results = new Results(bench.cases(options));
     const rounds = options.rounds ?? bench.rounds;
     for (let round = 1 - bench.warmUps; round <= rounds; round++) {
       for (const each of results.sound()) {
         say(`${bench.name}: ${each.name}, ${round < 1 ? "warm-up" : `round ${round} of ${rounds}`}`);
-        const setting = { events, folder, load: server?.load };
+        const setting = { events, folder, load: server?.load, servers: targets?.urls };
         try {
           const samples = await runCase(bench, each, options, setting);
           if (round >= 1) results.add(each, samples);

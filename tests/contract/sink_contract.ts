@@ -7,14 +7,17 @@ import assert from "node:assert/strict";
 import { type AnyEvent, type AtEvent, dedupeKey, toJson } from "../../lib/atproto/event.ts";
 import type { Gap } from "../../lib/pipeline/batch.ts";
 import type { CheckpointStore, Recall, Sink, SinkBatch } from "../../lib/pipeline/sink.ts";
+import { type ServiceName, serviceTest } from "../support/services.ts";
 import { EVERY_KIND, HOSTILE_EVENTS, posts } from "./events.ts";
 
 /** One place to write to, empty at first. */
 export interface SinkFixture {
   /** Opens the sink on the place; again and again. */
   open(): Promise<Sink<AnyEvent>>;
-  /** The events' texts that a reader of the place finds now, in their order. Absent: the sink forgets. */
+  /** What a reader of the place finds now. Absent: the sink forgets. */
   read?(): Promise<string[]>;
+  /** What a reader must find once these events, in their order, are all that was written. Default: their texts in that order. */
+  expected?(events: readonly AnyEvent[]): readonly string[];
 }
 
 /** What the contract must know of a sink. */
@@ -24,6 +27,8 @@ export interface SinkSpec {
   readonly variant?: string;
   /** Whether it must have `checkpoints`. */
   readonly keepsPosition: boolean;
+  /** What has to be installed for its tests. */
+  readonly needs?: readonly ServiceName[];
   /** A place, in an empty folder of its own. */
   fixture(folder: string): SinkFixture;
 }
@@ -36,7 +41,7 @@ const never = { signal: new AbortController().signal };
 /** Registers the contract's tests for one sink. */
 export function sinkContract(spec: SinkSpec): void {
   const test = (behaviour: string, fn: (fixture: SinkFixture) => Promise<void>) =>
-    Deno.test(`${spec.name}${spec.variant ?? ""} sink: ${behaviour}`, async () => {
+    serviceTest(`${spec.name}${spec.variant ?? ""} sink: ${behaviour}`, spec.needs ?? [], async () => {
       const folder = await Deno.makeTempDir();
       try {
         await fn(spec.fixture(folder));
@@ -205,9 +210,9 @@ async function write(
 }
 
 /** Line breaks between tokens of text as received may have become spaces. */
-async function expectTexts(fixture: SinkFixture, events: readonly AnyEvent[]): Promise<void> {
+async function expectTexts({ read, expected }: SinkFixture, events: readonly AnyEvent[]): Promise<void> {
   const flat = (text: string) => text.replaceAll(/[\r\n]/g, " ");
-  if (fixture.read) assert.deepEqual((await fixture.read()).map(flat), events.map(toJson).map(flat));
+  if (read) assert.deepEqual((await read()).map(flat), (expected?.(events) ?? events.map(toJson)).map(flat));
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {

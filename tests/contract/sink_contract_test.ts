@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { SINK_NAMES, type SinkName, SINKS, type SinkSettings } from "../../lib/sinks/registry.ts";
 import { stdoutSink } from "../../lib/sinks/stdout.ts";
+import { sharedElasticsearch } from "../support/elasticsearch.ts";
+import type { ServiceName } from "../support/services.ts";
+import { elasticsearchFixture } from "./elasticsearch_fixture.ts";
 import { sinkContract, type SinkFixture } from "./sink_contract.ts";
+
+const elasticsearch = sharedElasticsearch();
 
 function settings(folder: string): SinkSettings {
   return {
@@ -27,6 +32,7 @@ const FIXTURES: Record<SinkName, (folder: string) => SinkFixture> = {
       return Promise.resolve(rows.map(({ json }) => json as string));
     },
   }),
+  elasticsearch: (folder) => elasticsearchFixture(elasticsearch, settings(folder)),
   ndjson: (folder) => ({
     open: () => SINKS.ndjson.open(settings(folder)),
     read: async () => lines(await Deno.readTextFile(settings(folder).out)),
@@ -47,8 +53,11 @@ Deno.test("every sink that is offered has a place in the contract", () => {
   assert.deepEqual(Object.keys(FIXTURES).sort(), [...SINK_NAMES].sort());
 });
 
+const NEEDS: Partial<Record<SinkName, readonly ServiceName[]>> = { elasticsearch: ["elasticsearch"] };
+
 for (const name of SINK_NAMES) {
-  sinkContract({ name, keepsPosition: SINKS[name].keepsPosition, fixture: FIXTURES[name] });
+  const { keepsPosition } = SINKS[name];
+  sinkContract({ name, keepsPosition, needs: NEEDS[name] ?? [], fixture: FIXTURES[name] });
 }
 
 for (const variant of [".gz", ".zst"]) {

@@ -5,10 +5,25 @@
  */
 
 /** What a test can need. */
-export type ServiceName = "shells" | "tools";
+export type ServiceName = "elasticsearch" | "shells" | "tools";
+
+const env = (name: string): string => Deno.env.get(name) ?? "";
+
+/** Where `scripts/services` keeps what it installs. */
+const SERVICES_HOME = `${env("XDG_CACHE_HOME") || `${env("HOME")}/.cache`}/bskyingest/services`;
+
+/** Where it puts Elasticsearch. */
+export const ELASTICSEARCH_HOME = `${SERVICES_HOME}/elasticsearch`;
+
+/** Whether all of a service is there. */
+export function isInstalled(service: ServiceName): boolean {
+  return MISSING[service]() === undefined;
+}
 
 /** Says what is missing of a service, or `undefined` if all is there. */
 const MISSING: Readonly<Record<ServiceName, () => string | undefined>> = {
+  elasticsearch: () =>
+    isFile(`${ELASTICSEARCH_HOME}/STAMP`) ? firstMissing(["java"]) : "Elasticsearch is not installed",
   shells: () => firstMissing(["zsh", "fish"]),
   tools: () => firstMissing(["sqlite3", "gzip", "zstd"]),
 };
@@ -18,7 +33,7 @@ function firstMissing(commands: readonly string[]): string | undefined {
 }
 
 function missingCommand(name: string): string | undefined {
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  const folders = env("PATH").split(":");
   return folders.some((folder) => isFile(`${folder}/${name}`)) ? undefined : `${name} is not installed`;
 }
 

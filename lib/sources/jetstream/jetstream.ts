@@ -5,7 +5,7 @@
  */
 import type { AtEvent } from "../../atproto/event.ts";
 import { batchStream, type Source, type SourceStats } from "../../pipeline/source.ts";
-import { type JetstreamOptions, makePlan } from "./options.ts";
+import { type JetstreamOptions, makePlan, type Plan } from "./options.ts";
 import { Session } from "./session.ts";
 
 /** A Jetstream. */
@@ -14,6 +14,8 @@ export interface JetstreamSource extends Source<AtEvent> {
   readonly stats: SourceStats;
   /** The hosts that may be read, in the order of fail-over. */
   readonly hosts: readonly string[];
+  /** The collections that are read: NSIDs, `x.y.*`, or `all`. */
+  readonly collections: readonly string[];
   /** Closes the connection and dials at once, at the position. */
   reconnect(): void;
 }
@@ -37,6 +39,7 @@ export function jetstream(options: JetstreamOptions = {}): JetstreamSource {
   return {
     key: plan.key,
     hosts: plan.endpoints.map(({ host }) => host),
+    collections: collectionsOf(plan),
     stats,
     open(open = {}) {
       return batchStream(open.stop, (stop) => {
@@ -47,4 +50,9 @@ export function jetstream(options: JetstreamOptions = {}): JetstreamSource {
     seal: (cursor) => session?.seal(cursor) ?? cursor,
     reconnect: () => session?.reconnect(),
   };
+}
+
+/** What a checked filter comes to: without commits there are no collections. */
+export function collectionsOf({ filter: { kinds, collections } }: Plan): readonly string[] {
+  return kinds.has("commit") ? collections ?? ["all"] : [];
 }

@@ -11,7 +11,7 @@ import { KeyWindow } from "../merge/key_window.ts";
 import type { Lane } from "../merge/lane.ts";
 import { mergeLanes, type MergeOptions } from "../merge/merge.ts";
 import { type HostFigures, Tally } from "../merge/tally.ts";
-import { jetstream, type JetstreamSource } from "./jetstream.ts";
+import { collectionsOf, jetstream, type JetstreamSource } from "./jetstream.ts";
 import { type JetstreamOptions, makePlan, type Plan } from "./options.ts";
 import { formatPosition, parsePosition, type Position } from "./position.ts";
 import { hashOfKey } from "./memory.ts";
@@ -96,6 +96,7 @@ export function jetstreamRace(options: JetstreamRaceOptions = {}): JetstreamRace
   return {
     key: plan.key,
     hosts: racers.map(({ host }) => host),
+    collections: collectionsOf(plan),
     stats: statsOf(racers, tally),
     open: (open = {}) => batchStream(open.stop, (stop) => batches(open, stop)),
     seal: (cursor, key) => sealer?.seal(cursor, key) ?? cursor,

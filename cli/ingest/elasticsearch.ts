@@ -1,0 +1,70 @@
+/**
+ * What the options of `elasticsearch` come to.
+ *
+ * @module
+ */
+import type { ElasticsearchSinkOptions } from "../../lib/sinks/elasticsearch.ts";
+import type { ConnectionOptions } from "../../lib/sinks/elasticsearch/connection.ts";
+import { fileError } from "../../lib/state/files.ts";
+import { type Kind, kindsOfCollections } from "../../lib/transforms/elasticsearch/kinds.ts";
+import type { Values } from "../kit/declaration.ts";
+import type { connectionOptions, elasticsearchOptions } from "../options/elasticsearch.ts";
+
+/**
+ * How to reach the server.
+ *
+ * @throws {ConfigError} If the file of the certificates cannot be read.
+ */
+export function connectionOf(values: Values<typeof connectionOptions>): ConnectionOptions {
+  return {
+    nodes: values.elasticsearchUrl,
+    apiKey: values.elasticsearchApiKey,
+    user: values.elasticsearchUser,
+    password: values.elasticsearchPassword,
+    caCert: values.caCert === undefined ? undefined : readCertificates(values.caCert),
+    skipTlsVerify: values.skipTlsVerify,
+    timeoutMs: values.elasticsearchTimeout,
+  };
+}
+
+function readCertificates(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw fileError("read", path, error);
+  }
+}
+
+/** The kinds that `--documents` names; undefined: the layout's. */
+export function documentsOf({ documents }: { readonly documents: readonly Kind[] }): readonly Kind[] | undefined {
+  return documents.length === 0 ? undefined : documents;
+}
+
+/**
+ * The options of the sink.
+ *
+ * @param collections What is read: no index is made for what cannot come. Default: anything.
+ * @throws {ConfigError} If the file of the certificates cannot be read.
+ */
+export function elasticsearchOf(
+  values: Values<typeof elasticsearchOptions>,
+  concurrency: number,
+  collections?: readonly string[],
+): ElasticsearchSinkOptions {
+  const documents = documentsOf(values) ?? (collections && kindsOfCollections(collections));
+  return {
+    connection: { ...connectionOf(values), gzip: values.elasticsearchGzip },
+    documents: {
+      ...(documents !== undefined && { documents }),
+      deletes: values.deletes,
+      purgeAccounts: values.purgeAccounts.filter((status) => status !== "none"),
+    },
+    targets: { prefix: values.indexPrefix, names: values.index },
+    indices: { vectors: values.vectors },
+    setup: values.setup,
+    bulkBytes: values.bulkBytes,
+    concurrency,
+    // A live stream replays its deletes after the creates.
+    checkTombstones: values.checkTombstones === "always",
+  };
+}

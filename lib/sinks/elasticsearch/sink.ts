@@ -1,0 +1,155 @@
+/**
+ * Batches of events into the indices of a server.
+ *
+ * @module
+ */
+import { type AnyEvent, atUri } from "../../atproto/event.ts";
+import { ConfigError, TransientError } from "../../pipeline/errors.ts";
+import type { Rejection, Sink, SinkBatch, WriteResult } from "../../pipeline/sink.ts";
+import type { Write } from "../../transforms/elasticsearch/writes.ts";
+import { bulkSender } from "./bulk.ts";
+import type { Connection } from "./connection.ts";
+import { countDenials } from "./denials.ts";
+import { holdBack } from "./hold_back.ts";
+import { limitInFlight } from "./in_flight.ts";
+import { type Plan, planBatch, type PlanOptions } from "./plan.ts";
+import { planWriter } from "./plan_writer.ts";
+import { requester } from "./requests.ts";
+import type { Start } from "./start.ts";
+
+/** What {@link makeSink} puts together. */
+export interface SinkParts extends PlanOptions {
+  /** Closed with the sink. */
+  readonly connection: Connection;
+  /** Prepares the targets: at the start, and when an index has disappeared. */
+  readonly prepare: () => Promise<Start>;
+  /** Whether `prepare` makes what is missing. */
+  readonly makesIndices: boolean;
+  /** Whether new posts are compared with tombstones. */
+  readonly checkTombstones: boolean;
+  /** The size of a bulk at most, in bytes. */
+  readonly bulkBytes: number;
+  /** Bulks in flight at most. */
+  readonly concurrency: number;
+  /** See `ElasticsearchSinkOptions.pauseMs`. */
+  readonly pauseMs: number;
+  /** See `ElasticsearchSinkOptions.denialMs`. */
+  readonly denialMs: number;
+  /** The clock, in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** What the sink counts besides what the pipeline does. */
+export interface ElasticsearchFigures {
+  /** Writes that something newer was there for already. */
+  readonly superseded: number;
+}
+
+/** The sink, and what a user wants to read of it. */
+export interface ElasticsearchSink extends Sink<AnyEvent> {
+  /** For the start line: `elasticsearch http://localhost:9200`. */
+  readonly describe: string;
+  /** Live figures. */
+  figures(): ElasticsearchFigures;
+}
+
+/** @throws {ConfigError} Where the server cannot be used. One that is down is waited for by the writes. */
+export async function makeSink(parts: SinkParts): Promise<ElasticsearchSink> {
+  const { connection, pauseMs } = parts;
+  let superseded = 0;
+  const onSuperseded = (count: number) => superseded += count;
+  let start: Start | undefined = await parts.prepare();
+  const requests = requester({ connection, pauseMs, denials: countDenials(parts.denialMs) });
+  const send = bulkSender({
+    requests,
+    inFlight: limitInFlight(parts.concurrency),
+    maxBytes: parts.bulkBytes,
+    onSuperseded,
+    onMissing: (index) => {
+      if (!parts.makesIndices) throw missing(index);
+      start = undefined;
+    },
+  });
+  const writer = planWriter({ ...parts, requests, send, onSuperseded });
+  const turns = holdBack();
+  const built = builtDocuments(parts);
+
+  async function write({ items }: SinkBatch<AnyEvent>, signal: AbortSignal): Promise<WriteResult> {
+    const plan = planBatch(items, built.options);
+    writer.expect(plan);
+    try {
+      const refused = await turns.run(plan, signal, async () => {
+        start ??= await parts.prepare();
+        return await writer.write(plan, items, await start.ready(signal), signal);
+      });
+      const result = resultOf(plan, refused);
+      for (const { index, error } of result.rejected) {
+        if (error instanceof TransientError) built.keep(items, plan, index);
+      }
+      return result;
+    } catch (error) {
+      if (error instanceof TransientError) items.forEach((_, index) => built.keep(items, plan, index));
+      throw error;
+    }
+  }
+
+  return {
+    name: "elasticsearch",
+    describe: `elasticsearch ${connection.place}`,
+    figures: () => ({ superseded }),
+    keyOf,
+    async write(batch, { signal }) {
+      signal.throwIfAborted();
+      return batch.items.length === 0 ? { rejected: [] } : await write(batch, signal);
+    },
+    async [Symbol.asyncDispose]() {
+      await turns.idle();
+      await connection[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function missing(index: string): ConfigError {
+  return new ConfigError(`Cannot write to ${index}: there is no such index`, {
+    hint: "bskyingest elasticsearch setup makes it, or --setup auto at the next start",
+  });
+}
+
+/** Events that failed and will be written once more keep the documents that were built for them. */
+function builtDocuments(parts: PlanOptions) {
+  const built = new WeakMap<AnyEvent, readonly Write[]>();
+  const options: PlanOptions = { ...parts, toWrites: (event) => built.get(event) ?? parts.toWrites(event) };
+  return {
+    options,
+    /** What cannot become documents must be found dead again. */
+    keep(items: readonly AnyEvent[], plan: Plan, index: number): void {
+      if (!plan.dead.has(index)) built.set(items[index]!, plan.writes[index]!);
+    },
+  };
+}
+
+function keyOf(event: AnyEvent): string {
+  switch (event.kind) {
+    case "commit":
+      return atUri(event);
+    case "label":
+      return `label ${event.label.src} ${event.label.uri} ${event.label.val}`;
+    default:
+      return `${event.kind} ${event.did}`;
+  }
+}
+
+/** What the pipeline wants to know: whatever was left out because of a write that failed is to be tried again. */
+function resultOf({ folded, lines, writes }: Plan, refused: Map<number, unknown>): WriteResult {
+  const lost = new Map<number, number>();
+  for (const { item, place } of folded) {
+    const { item: winner, write } = lines[place]!;
+    lost.set(item, (lost.get(item) ?? 0) + 1);
+    if (!refused.has(winner) || refused.has(item)) continue;
+    refused.set(item, new TransientError(`Cannot leave out ${write.uri}: what came after it was refused`));
+  }
+  let duplicates = 0;
+  for (const [item, count] of lost) if (count === writes[item]!.length && !refused.has(item)) duplicates++;
+  const rejected = [...refused].map(([index, error]): Rejection => ({ index, error }));
+  return { rejected: rejected.sort((a, b) => a.index - b.index), duplicates };
+}

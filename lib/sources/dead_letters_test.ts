@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { storedFrame } from "../../tests/support/zstd_frames.ts";
+import { type AnyEvent, toJson } from "../atproto/event.ts";
+import { SIMULATE_DICTIONARY_ID } from "../net/zstd/ids.ts";
+import type { Batch } from "../pipeline/batch.ts";
+import { ConfigError } from "../pipeline/errors.ts";
+import { simulateDictionary } from "../simulate/dictionary.ts";
+import { type DeadEntry, deadLetters, type DeadLettersOptions, wantedEvents, whyItStays } from "./dead_letters.ts";
+
+const V1 =
+  `{"did":"did:plc:a","time_us":1725911162329308,"kind":"account","account":{"active":true,"did":"did:plc:a"}}`;
+const V2 = JSON.stringify({
+  $type: "message",
+  payload: {
+    $type: "network.bsky.jetstream.subscribeEvents#account",
+    seq: 5,
+    time: "2024-09-09T19:46:02.329308Z",
+    did: "did:plc:a",
+    account: { active: true, did: "did:plc:a" },
+  },
+});
+
+const entry = (id: string, members: Record<string, unknown>): DeadEntry => {
+  return { id, command: "jetstream", key: "k", stage: "source", host: "h", wire: "v1", ...members };
+};
+
+async function read(entries: readonly DeadEntry[], options: Partial<DeadLettersOptions> = {}) {
+  const source = deadLetters({
+    key: "dead-letter:k",
+    entries: async function* () {
+      yield* entries;
+    },
+    wanted: () => true,
+    cursorAt: ({ id }) => `at ${id}`,
+    batchSize: 100,
+    ...options,
+  });
+  const batches: Batch<AnyEvent>[] = await Array.fromAsync(source.open());
+  return {
+    source,
+    batches,
+    items: batches.flatMap(({ items }) => items),
+    poison: batches.flatMap(({ poison = [] }) => poison),
+    filtered: batches.reduce((sum, { filtered = 0 }) => sum + filtered, 0),
+  };
+}
+
+Deno.test("messages of both wires are read again, with the origin that they had", async () => {
+  const { items, poison } = await read([entry("1", { text: V1 }), entry("2", { text: V2, wire: "v2", host: "g" })]);
+  assert.deepEqual(items.map(({ origin }) => origin), [
+    { source: "jetstream", wire: "v1", host: "h" },
+    { source: "jetstream", wire: "v2", host: "g" },
+  ]);
+  assert.equal(toJson(items[0]!), V1);
+  assert.deepEqual(items.map(({ kind, time_us }) => [kind, time_us]), Array(2).fill(["account", 1725911162329308]));
+  assert.deepEqual(poison, []);
+});
+
+Deno.test("events that a filter or a sink refused come as they were, also from entries that do not say where from", async () => {
+  const event = { stage: "sqlite", event: V1 };
+  const { items } = await read([
+    entry("1", event),
+    entry("2", { ...event, stage: "filter", host: undefined, wire: undefined }),
+  ]);
+  assert.deepEqual(items.map(toJson), [V1, V1]);
+  assert.deepEqual(items.map(({ origin }) => [origin.wire, origin.host]), [["v1", "h"], ["v1", "unknown"]]);
+});
+
+Deno.test("what cannot be read, still, is poison that knows its entry; a batch ends behind it", async () => {
+  const entries = [entry("1", { text: V1 }), entry("2", { text: "not json" }), entry("3", { base64: "/w==" })];
+  const { source, batches, poison } = await read([...entries, entry("4", { text: V1 })]);
+  assert.deepEqual(batches.map(({ items, cursor }) => [items.length, cursor]), [
+    [1, "at 2"],
+    [0, "at 3"],
+    [1, "at 4"],
+  ]);
+  assert.deepEqual(poison.map(({ error }) => error.reason), ["not_json", "not_utf8"]);
+  assert.deepEqual(poison.map((each) => source.entryOf(each)), entries.slice(1));
+  const [first] = batches[0]!.items;
+  assert.deepEqual(source.entryOf({ item: first, error: poison[0]!.error }), {
+    id: "1",
+    command: "jetstream",
+    key: "k",
+  });
+});
+
+Deno.test("zstd frames: with the dictionary that is given or kept, one after the other; without it they stay unread", async () => {
+  const frame = (id: number) => storedFrame(V1, id).toString("base64");
+  const own = simulateDictionary();
+  const other = Buffer.from(own);
+  other.writeUInt32LE(4711, 4);
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${folder}/zstd-4711.zdict`, other);
+    const entries = [SIMULATE_DICTIONARY_ID, 4711, 99, SIMULATE_DICTIONARY_ID].map((id, i) =>
+      entry(String(i), { base64: frame(id) })
+    );
+    const { items, poison } = await read(entries, { dictionary: own, dictionaryFolder: folder });
+    assert.deepEqual(items.map(toJson), [V1, V1, V1]);
+    assert.deepEqual(poison.map(({ error }) => error.reason), ["unknown_dictionary"]);
+    assert.match(poison[0]!.error.message, /it needs dictionary 99/);
+    const without = await read(entries.slice(0, 1));
+    assert.deepEqual(without.poison.map(({ error }) => error.reason), ["unknown_dictionary"]);
+    const small = await read(entries.slice(0, 1), { dictionary: own, maxFrameBytes: 50 });
+    assert.deepEqual(small.poison.map(({ error }) => error.reason), ["oversize"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("messages that are no events for today's program, and unwanted events, are filtered", async () => {
+  const wanted = wantedEvents({ collections: ["app.bsky.feed.like"], dids: [], kinds: ["commit"] });
+  const news = `{"did":"did:plc:a","time_us":1,"kind":"news"}`;
+  const label = JSON.stringify({
+    time_us: 1,
+    kind: "label",
+    label: { src: "did:plc:l", uri: "at://x", val: "spam", cts: "2024-09-09T19:46:02Z" },
+  });
+  const { items, filtered, batches } = await read(
+    [entry("1", { text: news }), entry("2", { text: V1 }), entry("3", { stage: "sqlite", event: label })],
+    { wanted },
+  );
+  assert.deepEqual([items.map(({ kind }) => kind), filtered, batches.length], [["label"], 2, 1]);
+});
+
+Deno.test("a write does not wait for more once it has its events, or 8 MiB of them", async () => {
+  const large = V1.replace("{", `{"x":"${"x".repeat(3 * 1024 * 1024)}",`);
+  const texts = [V1, V1, V1, large, large, large, V1];
+  const { batches } = await read(texts.map((text, i) => entry(String(i), { text })), { batchSize: 3 });
+  assert.deepEqual(batches.map(({ items, urgent = false }) => [items.length, urgent]), [[3, true], [3, true], [
+    1,
+    false,
+  ]]);
+  const bySize = await read(texts.map((text, i) => entry(String(i), { text })));
+  assert.deepEqual(bySize.batches.map(({ items, urgent = false }) => [items.length, urgent]), [[6, true], [1, false]]);
+});
+
+Deno.test("entries that nothing can be made of", () => {
+  const why = (members: Record<string, unknown>) => whyItStays(entry("1", members));
+  assert.equal(why({ text: V1 }), undefined);
+  assert.equal(why({ stage: "sqlite", event: V1, host: undefined, wire: undefined }), undefined);
+  assert.match(why({ text: V1, truncated: true })!, /a part/);
+  assert.match(why({ text: "", bytes: 0 })!, /nothing/);
+  assert.match(why({ stage: "sqlite" })!, /event is missing/);
+  assert.match(why({ text: V1, wire: "relay" })!, /wire/);
+});
+
+Deno.test("-c, -d: every fault is said", () => {
+  assert.throws(() => wantedEvents({ collections: ["x"], dids: ["y"], kinds: [] }), (error) => {
+    assert(error instanceof ConfigError);
+    assert.deepEqual(error.faults.map((fault) => fault.split(":")[0]), [
+      'Cannot use collection "x"',
+      'Cannot use DID "y"',
+    ]);
+    return true;
+  });
+});

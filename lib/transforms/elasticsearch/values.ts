@@ -1,0 +1,39 @@
+/**
+ * Values that strangers wrote: records may contain anything that JSON can.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type { CommitEvent } from "../../atproto/event.ts";
+import { PoisonError } from "../../pipeline/errors.ts";
+
+/**
+ * The record of a commit that is no delete.
+ *
+ * @throws {PoisonError} `bad_record` where it is not an object.
+ */
+export function recordOf({ commit: { record } }: CommitEvent): Readonly<Record<string, unknown>> {
+  if (typeof record === "object" && record !== null && !Array.isArray(record)) return record;
+  throw new PoisonError("bad_record", "Cannot write record: it is not an object");
+}
+
+/** Whether a text has at most so many bytes as UTF-8. */
+export function fitsInto(text: string, bytes: number): boolean {
+  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
+}
+
+/** The start of a text that has at most so many bytes as UTF-8, cut between two code points. */
+export function cutTo(text: string, bytes: number): string {
+  if (fitsInto(text, bytes)) return text;
+  return text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(bytes)).read);
+}
+
+/** A member of a value that may be anything; `undefined` where there is none. */
+export function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+/** A value if it is a text that is not empty, else `undefined`. */
+export function textOrNone(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { SEED } from "../../../tests/support/pipeline_ends.ts";
+import { RANK, revMicros, tidMicros, versionOf } from "./version.ts";
+
+const DIGITS = "234567abcdefghijklmnopqrstuvwxyz";
+
+/** The TID of a time and a clock, by the definition: 64 bits as 13 digits of base 32. */
+function tidOf(us: number, clock: number): string {
+  let rest = BigInt(us) * 1024n + BigInt(clock);
+  let text = "";
+  for (let i = 0; i < 13; i++, rest /= 32n) text = DIGITS[Number(rest % 32n)] + text;
+  return text;
+}
+
+Deno.test("E22: the version text is exact beyond the integers that a number holds", () => {
+  assert.equal(versionOf(1761827697123456, RANK.plain), "1804111561854418944");
+  assert.equal(versionOf(1761827697123456, RANK.deleted), "1804111561854419712");
+});
+
+Deno.test("a version is a positive int64 whatever the time, and grows with time, then rank", () => {
+  for (const us of [-1e18, -1, 0, NaN, 0.5, 1]) assert.equal(versionOf(us, RANK.plain), "1024");
+  for (const us of [Number.MAX_SAFE_INTEGER, 2.5e17, Infinity]) {
+    assert.equal(versionOf(us, RANK.deleted), String(2n ** 63n - 1024n + 768n));
+  }
+  const times = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER - 1 });
+  fc.assert(
+    fc.property(times, (us) => {
+      const { plain, enriched, deleted } = RANK;
+      const texts = [versionOf(us, plain), versionOf(us, enriched), versionOf(us, deleted), versionOf(us + 1, plain)];
+      const numbers = texts.map(BigInt);
+      assert.deepEqual(numbers, numbers.toSorted((a, b) => (a < b ? -1 : 1)));
+      assert.equal(new Set(numbers).size, 4);
+    }),
+    { seed: SEED },
+  );
+});
+
+Deno.test("the time in a TID comes back, whatever the clock's number", () => {
+  assert.equal(tidMicros("3m4fxx2flkc2p"), 1761827696789000);
+  const times = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+  fc.assert(
+    fc.property(times, fc.integer({ min: 0, max: 1023 }), (us, clock) => {
+      assert.equal(tidMicros(tidOf(us, clock)), us);
+    }),
+    { seed: SEED },
+  );
+});
+
+Deno.test("what is no TID has no time", () => {
+  const texts = ["", "self", "3m4fxx2flkc2", "3m4fxx2flkc2pp", "3m4fxx2flkc21", "3M4FXX2FLKC2P", "zzzzzzzzzzzzz"];
+  for (const text of [...texts, "3m4fxx2flkc2\u0133", "3m4fxx2flkc2\u{1f600}".slice(0, 13), undefined, 7, null]) {
+    assert.equal(tidMicros(text), undefined, String(text));
+  }
+});
+
+Deno.test("E23: a rev more than ten minutes ahead of time_us is not believed", () => {
+  const us = 1761827696789000;
+  const [rev, limit] = ["3m4fxx2flkc2p", us - 600_000_000];
+  assert.equal(revMicros(rev, us + 5), us);
+  assert.equal(revMicros(rev, limit), us);
+  assert.equal(revMicros(rev, limit - 1), limit - 1);
+  assert.equal(revMicros(rev, us - 86_400_000_000), us - 86_400_000_000, "a day ahead");
+  assert.equal(revMicros(rev, us + 86_400_000_000), us, "late is fine: a replay");
+  for (const none of [undefined, "3k", "", 5]) assert.equal(revMicros(none, us), us);
+});
