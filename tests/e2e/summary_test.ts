@@ -3,6 +3,7 @@ import type { Summary } from "../../cli/report.ts";
 import { SINK_NAMES } from "../../lib/sinks/registry.ts";
 import { startCli } from "../support/child.ts";
 import { assertEquation, type Ended, ended, filesIn, run, serve, type Server, summaryOf } from "../support/program.ts";
+import { bulkOk, scriptedElasticsearch } from "../support/scripted_elasticsearch.ts";
 import { tempFolder } from "../support/temp.ts";
 
 /** The members of a summary, in order, and their types. */
@@ -39,11 +40,13 @@ function typeOf(value: unknown): string {
 
 /** Every run that ends leaves a summary like this, whatever its sink and end. */
 function assertSummary(summary: Summary, expected: Partial<Summary>, what: string): void {
-  const { would_write, ...members } = summary;
+  const { would_write, elasticsearch, ...members } = summary;
   assert.deepEqual(Object.keys(members), Object.keys(MEMBERS), what);
   for (const [name, value] of Object.entries(members)) {
     assert(MEMBERS[name]!.includes(typeOf(value)), `${what}: ${name} is ${value}`);
   }
+  const ownFigures = summary.sink === "elasticsearch" && would_write === undefined;
+  assert.deepEqual(elasticsearch, ownFigures ? { superseded: 0 } : undefined);
   assertEquation(summary);
   const figures = Object.keys(expected).map((name) => [name, summary[name as keyof Summary]]);
   assert.deepEqual(Object.fromEntries(figures), expected, what);
@@ -90,9 +93,11 @@ for (const [name, { args, expected, stop = false }] of Object.entries(ENDINGS)) 
   Deno.test(`L13: the summary of a run ended by ${name}, from every sink`, async () => {
     using folder = tempFolder();
     await using server = await serve(folder.path, FAULTS);
+    await using elasticsearch = await scriptedElasticsearch({ "POST /_bulk": bulkOk });
     for (const sink of SINK_NAMES) {
       using own = tempFolder();
-      const end = await endOf(server, own.path, sink, args, stop);
+      const more = sink === "elasticsearch" ? ["--elasticsearch-url", elasticsearch.url, "--setup", "off"] : [];
+      const end = await endOf(server, own.path, sink, [...args, ...more], stop);
       const summary = summaryIn(end, sink);
       assert.equal(end.code, expected.exit, `${sink}: ${end.stderr.join("\n")}`);
       assertSummary(summary, { command: "jetstream", source: server.host, sink, ...expected }, `${name}, ${sink}`);
@@ -100,7 +105,7 @@ for (const [name, { args, expected, stop = false }] of Object.entries(ENDINGS)) 
       if (name !== "error") assert(summary.duplicates > 0 && summary.reconnects > 0, `${name}, ${sink}`);
       if (name === "error") assert.match(summary.error!, /^Cannot go on: \d+ of the last \d+ events/);
       if (sink === "stdout") assert.equal(end.stdout.length, summary.written);
-      const keepsPosition = sink === "sqlite" || sink === "ndjson";
+      const keepsPosition = sink !== "stdout" && sink !== "null";
       assert.equal(summary.cursor !== null, keepsPosition && name !== "dry run", `${name}, ${sink}`);
       if (name === "dry run") assert.deepEqual(filesIn(own.path), [], "a dry run makes nothing");
     }
