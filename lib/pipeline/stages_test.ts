@@ -206,3 +206,42 @@ Deno.test("regroup: whatever is joined and cut, no event, count or position is l
     { seed: SEED },
   );
 });
+
+/** Timers that fire when the test says so. */
+function fakeTimers() {
+  const { setTimeout, clearTimeout } = globalThis;
+  const due = new Map<number, { readonly at: number; readonly fire: () => void }>();
+  let now = 0, last = 0;
+  globalThis.setTimeout = ((fire: () => void, ms: number) => {
+    due.set(++last, { at: now + ms, fire });
+    return last;
+  }) as unknown as typeof setTimeout;
+  globalThis.clearTimeout = ((id: number) => void due.delete(id)) as unknown as typeof clearTimeout;
+  return {
+    now: () => now,
+    advance(ms: number) {
+      now += ms;
+      for (const [id, { at, fire }] of due) if (at <= now && due.delete(id)) fire();
+    },
+    [Symbol.dispose]: () => void Object.assign(globalThis, { setTimeout, clearTimeout }),
+  };
+}
+
+Deno.test("E89: of 10,000 events that come one a second none waits longer than the batch's time", async () => {
+  using clock = fakeTimers();
+  const stage = regroup<number>({ size: 100, ms: 1000 });
+  const waits: number[] = [];
+  const reading = stage.readable.pipeTo(
+    new WritableStream({ write: ({ items }) => void waits.push(...items.map((came) => clock.now() - came)) }),
+  );
+  const writer = stage.writable.getWriter();
+  for (let i = 0; i < 10_000; i++) {
+    await writer.write({ items: [clock.now()], cursor: String(i) });
+    clock.advance(500);
+    clock.advance(500);
+  }
+  await writer.close();
+  await reading;
+  deepEqual(waits.length, 10_000);
+  deepEqual(waits.filter((ms) => ms > 1000), []);
+});
