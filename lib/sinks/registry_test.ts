@@ -11,14 +11,15 @@ const settings: SinkSettings = {
 
 Deno.test("the sinks as they are offered: names, batch sizes, lanes, who keeps the position", () => {
   const rows = SINK_NAMES.map((name) => {
-    const { defaultBatchSize, maxConcurrency, keepsPosition } = SINKS[name];
-    return [name, defaultBatchSize, maxConcurrency, keepsPosition];
+    const { defaultBatchSize, maxConcurrency, defaultConcurrency, keepsPosition } = SINKS[name];
+    return [name, defaultBatchSize, maxConcurrency, defaultConcurrency, keepsPosition];
   });
   assert.deepEqual(rows, [
-    ["sqlite", 1000, 1, true],
-    ["ndjson", 500, 1, false],
-    ["stdout", 500, 1, false],
-    ["null", 500, Infinity, false],
+    ["sqlite", 1000, 1, 1, true],
+    ["elasticsearch", 100, Infinity, 4, false],
+    ["ndjson", 500, 1, 1, false],
+    ["stdout", 500, 1, 1, false],
+    ["null", 500, Infinity, 1, false],
   ]);
 });
 

@@ -7,7 +7,7 @@ import { randomFrom, startNumber } from "../support/random.ts";
 import { serviceTest } from "../support/services.ts";
 import { inFolder } from "../support/temp.ts";
 
-const KILLS = 10, TOTAL = 30_000;
+const KILLS = 10, TOTAL = 60_000;
 /** A run needs the first of these milliseconds to begin, and more than the second to end. */
 const WITHIN_MS = [500, 2500] as const;
 
