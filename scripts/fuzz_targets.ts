@@ -78,8 +78,9 @@ function readBetweenGoodOnes(wire: Wire, collections: readonly string[], zstd = 
   const text = JSON.stringify(messages[0]);
   // The second one is later: only behind something new an `#info OutdatedCursor` is a gap.
   const texts = [text, text.replace("085434", "985434")].map((each) => encoder.encode(each));
-  const made = zstd ? compressed(texts) : texts;
+  let made: Promise<Uint8Array[]> | undefined;
   return async (input: Uint8Array): Promise<void> => {
+    made ??= zstd ? compressed(texts) : Promise.resolve(texts);
     const [first, last] = (await made).map((bytes) => Buffer.from(bytes));
     const { decompress } = await decompressor;
     const plan = makePlan({ collections });
