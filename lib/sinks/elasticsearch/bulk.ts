@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { ConfigError, PoisonError, TransientError } from "../../pipeline/errors.ts";
 import { bulkBodies, type BulkBody, halves, type Line } from "./body.ts";
 import { classifyItem, classifyRequest, describeError, errorOf, memberOf, type ServerError } from "./classify.ts";
@@ -56,11 +55,11 @@ export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissi
     if (kind === "busy") inFlight.busy();
     if (kind !== "too_large" && kind !== "bad_request") throw requests.failure(answer, "Cannot write a bulk", "write");
     if (body.lines.length > 1) {
-      if (kind === "too_large") limit = Math.min(limit, Math.ceil(Buffer.byteLength(body.text) / 2));
-      todo.push(...halves(body.lines).flatMap((half) => bulkBodies(half, limit)).reverse());
+      if (kind === "too_large") limit = Math.min(limit, Math.ceil(body.bytes.length / 2));
+      todo.push(...halves(body, limit).reverse());
       return [];
     }
-    const error = kind === "too_large" ? tooLarge(body.text) : errorOf(answer.body);
+    const error = kind === "too_large" ? tooLarge(body.bytes.length) : errorOf(answer.body);
     if (kind === "bad_request") badRequests(line!, error, answer.status);
     return [{ line: line!, error: poison(line!, answer.status, error) }];
   }
@@ -124,13 +123,13 @@ export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissi
     const failures: Failure[] = [];
     const todo = bulkBodies(lines, limit).reverse();
     for (let body; (body = todo.pop());) {
-      const { text } = body;
+      const { bytes } = body;
       const answer = await inFlight.run(signal, () =>
         requests.send({
           method: "POST",
           path: "/_bulk",
           querystring: { filter_path: FILTER },
-          body: text,
+          body: bytes,
           ndjson: true,
           signal,
         }));
@@ -140,8 +139,7 @@ export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissi
   };
 }
 
-function tooLarge(text: string): ServerError {
-  const bytes = Buffer.byteLength(text);
+function tooLarge(bytes: number): ServerError {
   return { type: "too_large", reason: `The server takes no body of ${bytes} bytes`, causedBy: undefined };
 }
 

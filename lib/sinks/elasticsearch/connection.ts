@@ -36,8 +36,8 @@ export interface Request {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   /** Begins with a slash. */
   readonly path: string;
-  /** JSON text, or lines of it with `ndjson`. */
-  readonly body?: string | undefined;
+  /** JSON, or lines of it with `ndjson`; bytes are UTF-8. */
+  readonly body?: string | Buffer | undefined;
   readonly ndjson?: boolean;
   readonly querystring?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
@@ -79,7 +79,7 @@ const TLS_FAULT = /certificate|altnames|SSL routines|fatal alert/i;
 /** Only `send` has a timer: undici's own ones outlive the connection. */
 const AGENT = { headersTimeout: 0, bodyTimeout: 0, pipelining: 1 };
 
-const compress = promisify<string, { level: number }, Buffer>(gzip);
+const compress = promisify<string | Buffer, { level: number }, Buffer>(gzip);
 
 /** What an error of the transport tells besides its message; its own type needs more than is used here. */
 interface Failure {
@@ -146,8 +146,8 @@ async function send(
   signal?.addEventListener("abort", onAbort, { once: true });
   // Any reason but the default one makes the pool leave this node out for a while.
   const timeoutMs = request.timeoutMs ?? options.timeoutMs ?? TIMEOUT_MS;
-  const late = new DOMException(`no answer within ${timeoutMs / 1000} s`, "TimeoutError");
-  const timer = setTimeout(() => end.abort(late), timeoutMs);
+  const late = () => end.abort(new DOMException(`no answer within ${timeoutMs / 1000} s`, "TimeoutError"));
+  const timer = setTimeout(late, timeoutMs);
   const type = ndjson ? "application/x-ndjson" : "application/json";
   try {
     const { statusCode, body: text, headers } = await transport.request({

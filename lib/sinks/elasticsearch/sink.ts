@@ -10,7 +10,7 @@ import type { Write } from "../../transforms/elasticsearch/writes.ts";
 import { bulkSender } from "./bulk.ts";
 import type { Connection } from "./connection.ts";
 import { countDenials } from "./denials.ts";
-import { holdBack } from "./hold_back.ts";
+import { holdBack, type Turn } from "./hold_back.ts";
 import { limitInFlight } from "./in_flight.ts";
 import { type Plan, planBatch, type PlanOptions } from "./plan.ts";
 import { planWriter } from "./plan_writer.ts";
@@ -77,12 +77,13 @@ export async function makeSink(parts: SinkParts): Promise<ElasticsearchSink> {
   async function write({ items }: SinkBatch<AnyEvent>, signal: AbortSignal): Promise<WriteResult> {
     const plan = planBatch(items, built.options);
     writer.expect(plan);
+    const attempt = async (turn: Turn) => {
+      start ??= await parts.prepare();
+      const targets = await start.ready(signal);
+      return resultOf(plan, await writer.write(plan, { items, targets, turn, signal }));
+    };
     try {
-      const refused = await turns.run(plan, signal, async () => {
-        start ??= await parts.prepare();
-        return await writer.write(plan, items, await start.ready(signal), signal);
-      });
-      const result = resultOf(plan, refused);
+      const result = await turns.run(plan, items, signal, attempt);
       for (const { index, error } of result.rejected) {
         if (error instanceof TransientError) built.keep(items, plan, index);
       }
