@@ -6,7 +6,7 @@
 import { type AnyEvent, atUri } from "../../atproto/event.ts";
 import { ConfigError, TransientError } from "../../pipeline/errors.ts";
 import type { Rejection, Sink, SinkBatch, WriteResult } from "../../pipeline/sink.ts";
-import type { Write } from "../../transforms/elasticsearch/writes.ts";
+import type { PostCounters, Write } from "../../transforms/elasticsearch/writes.ts";
 import { bulkSender } from "./bulk.ts";
 import type { Connection } from "./connection.ts";
 import { countDenials } from "./denials.ts";
@@ -37,12 +37,20 @@ export interface SinkParts extends PlanOptions {
   readonly denialMs: number;
   /** The clock, in milliseconds since 1970. */
   readonly now: () => number;
+  /** What `toWrites` counts. */
+  readonly counters: PostCounters;
 }
 
 /** What the sink counts besides what the pipeline does. */
 export interface ElasticsearchFigures {
   /** Writes that something newer was there for already. */
   readonly superseded: number;
+  /** Vectors that could not be used, by model, then by reason (`base85`, `zlib`, `length`, `dims`, `not_finite`, `zero`, `type`). */
+  readonly vectors_dropped: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Strings of posts that were cut at 32 KiB. */
+  readonly truncated_fields: number;
+  /** Times of posts that are not as their authors wrote them. */
+  readonly created_at: { readonly repaired: number; readonly fallback: number };
 }
 
 /** The sink, and what a user wants to read of it. */
@@ -97,7 +105,7 @@ export async function makeSink(parts: SinkParts): Promise<ElasticsearchSink> {
   return {
     name: "elasticsearch",
     describe: `elasticsearch ${connection.place}`,
-    figures: () => ({ superseded }),
+    figures: () => ({ superseded, ...postFigures(parts.counters) }),
     keyOf,
     async write(batch, { signal }) {
       signal.throwIfAborted();
@@ -107,6 +115,18 @@ export async function makeSink(parts: SinkParts): Promise<ElasticsearchSink> {
       await turns.idle();
       await connection[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** What the sink tells of posts, as it is at this moment. */
+export function postFigures(
+  { vectorsDropped, truncatedFields, createdAt }: PostCounters,
+): Omit<ElasticsearchFigures, "superseded"> {
+  const dropped = vectorsDropped.entries().map(([model, reasons]) => [model, Object.fromEntries(reasons)]);
+  return {
+    vectors_dropped: Object.fromEntries(dropped),
+    truncated_fields: truncatedFields,
+    created_at: { ...createdAt },
   };
 }
 

@@ -34,6 +34,8 @@ export interface ListOptions {
 export interface FileStore extends AsyncDisposable {
   /** For the start line: `/data/mega`, `s3://bucket/prefix`. */
   readonly place: string;
+  /** Some files were named one by one: another one that is not listed need not be gone. */
+  readonly partOnly?: boolean;
   /**
    * All files that there are now, by time, then by name.
    *

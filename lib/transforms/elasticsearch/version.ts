@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { CommitEvent } from "../../atproto/event.ts";
 import { tidMicros } from "../../atproto/tid.ts";
+import { parseTimestamp } from "../../atproto/time.ts";
 
 /** What is written at one time outranks each other so: the last one stays. Multiples of 256, as updates add 1. */
 export const RANK = { plain: 0, enriched: 512, deleted: 768 } as const;
@@ -22,6 +24,21 @@ const MAX_AHEAD_US = 600_000_000;
 export function revMicros(rev: unknown, timeUs: number): number {
   const us = tidMicros(rev);
   return us === undefined || us > timeUs + MAX_AHEAD_US ? timeUs : us;
+}
+
+/**
+ * The same for a commit. A file's row of a post may lack the rev, and its `time_us` be what the author says: then the least of the
+ * times that are known counts, so that the row stands back behind everything that is dated well. A delete was not said by its
+ * author and came after what it deletes, so that it keeps its time.
+ */
+export function commitMicros({ commit: { rev, rkey, operation }, time_us, enriched }: CommitEvent): number {
+  if (enriched === undefined || operation === "delete" || tidMicros(rev) !== undefined) return revMicros(rev, time_us);
+  return Math.min(time_us, tidMicros(rkey) ?? Infinity, rowMicros(enriched.created_at) ?? Infinity);
+}
+
+/** The time in a row's column, `YYYY-MM-DD HH:MM:SS` in UTC. */
+function rowMicros(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseTimestamp(`${text.replace(" ", "T")}Z`);
 }
 
 /**
