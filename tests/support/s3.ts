@@ -40,7 +40,7 @@ export function sharedS3(): () => S3Server {
   const given = Deno.env.get("BSKYINGEST_TEST_S3_URL");
   let shared: S3Server & AsyncDisposable | undefined;
   Deno.test.beforeAll(async () => {
-    if (given) shared = serverAt(given);
+    if (given) shared = s3ServerAt(given);
     else if (isInstalled("s3")) shared = await startS3();
   });
   Deno.test.afterAll(async () => await shared?.[Symbol.asyncDispose]());
@@ -62,7 +62,7 @@ export async function startS3(): Promise<S3Server & AsyncDisposable> {
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const server = serverAt(`http://127.0.0.1:${port}`);
+  const server = s3ServerAt(`http://127.0.0.1:${port}`);
   const dispose = async () => {
     server.client.destroy();
     await child.stdin.close();
@@ -78,7 +78,8 @@ export async function startS3(): Promise<S3Server & AsyncDisposable> {
   return { ...server, [Symbol.asyncDispose]: dispose };
 }
 
-function serverAt(url: string): S3Server & AsyncDisposable {
+/** A server that runs already; disposed of, it has none of the buckets that were made here. */
+export function s3ServerAt(url: string): S3Server & AsyncDisposable {
   const client = new S3Client({ endpoint: url, region: S3_REGION, forcePathStyle: true, credentials: S3_CREDENTIALS });
   const buckets: string[] = [];
   return {
