@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { badFiles } from "./megastream/bad_files.ts";
 import { goodFiles } from "./megastream/files.ts";
@@ -27,16 +28,22 @@ async function main(args: string[]): Promise<void> {
       files: { type: "string" },
     },
   });
-  const fixtures = new URL("../fixtures/megastream", import.meta.url).pathname;
-  const big = values.rows !== undefined || values.files !== undefined;
-  const out = values.out ?? (big ? "." : fixtures), rng = Number(values.rng);
+  const fixtures = fileURLToPath(new URL("../fixtures/megastream", import.meta.url));
+  const { rows, files, bare } = values, rng = numberOf("rng", values.rng);
+  const big = rows !== undefined || files !== undefined;
+  const out = values.out ?? (big ? "." : fixtures);
   await Deno.mkdir(out, { recursive: true });
-  if (values.rows !== undefined) {
-    const options = { rows: Number(values.rows), rowBytes: Number(values["row-bytes"]), rng, bare: values.bare };
+  if (rows !== undefined) {
+    const options = { rows: numberOf("rows", rows), rowBytes: numberOf("row-bytes", values["row-bytes"]), rng, bare };
     console.log(`${out}/${await writeBigFile(out, options)}`);
   }
-  if (values.files !== undefined) await writeTinyFiles(out, Number(values.files), rng);
+  if (files !== undefined) await writeTinyFiles(out, numberOf("files", files), rng);
   if (!big) await writeFixtures(out, rng);
+}
+
+function numberOf(option: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Error(`Cannot read --${option} ${JSON.stringify(text)}: it must be a whole number`);
 }
 
 if (import.meta.main) await main(Deno.args);

@@ -70,8 +70,14 @@ export interface BegunFile {
   partial(progress: FileProgress): Promise<void>;
   /** Every row is durable in the sink or the dead letter, or was left out. On the disk when it resolves. @throws {TransientError} */
   processed(counts: FileCounts): Promise<void>;
-  /** It turned out to be bad. On the disk when it resolves. @throws {TransientError} */
-  failed(error: string, progress: FileProgress): Promise<void>;
+  /**
+   * It turned out to be bad. On the disk when it resolves.
+   *
+   * @param error `<code>: <detail>`.
+   * @param progress Default: how far it was when that was last noted.
+   * @throws {TransientError}
+   */
+  failed(error: string, progress?: FileProgress): Promise<void>;
 }
 
 /** The state of all files. */
@@ -196,8 +202,10 @@ function beginFile(file: FileFacts, before: FileEntry | undefined, { set, flush,
   const attempts = failedAttempts(before) + 1;
   const { rows = 0, rejected = 0, skipped = 0 } = before ?? {};
   let cursor = before?.cursor;
+  let latest: FileCounts = { rows: 0, rejected: 0, skipped: 0 };
 
   function note(status: FileEntry["status"], counts: FileCounts, error?: string): void {
+    latest = counts;
     set({
       filename: file.name,
       status,
@@ -217,7 +225,7 @@ function beginFile(file: FileFacts, before: FileEntry | undefined, { set, flush,
     if (position !== undefined && /^\d+$/.test(position)) cursor = Number(position);
   }
 
-  note("partial", { rows: 0, rejected: 0, skipped: 0 });
+  note("partial", latest);
   const from = cursor === undefined ? undefined : String(cursor);
   return {
     cursor: from,
@@ -240,8 +248,8 @@ function beginFile(file: FileFacts, before: FileEntry | undefined, { set, flush,
       return flush();
     },
     failed(error, progress) {
-      advance(progress.cursor);
-      note("failed", progress, error);
+      advance(progress?.cursor);
+      note("failed", progress ?? latest, error);
       return flush();
     },
   };

@@ -9,7 +9,7 @@ import { parseCreatedAt } from "./elasticsearch/created_at.ts";
 import { type Clean, cleaner, listIn, memberOf, recordOf, textOrNone, textsOf } from "./elasticsearch/values.ts";
 import type { VectorFault } from "./embeddings/codec.ts";
 import { hashtagsOf } from "./posts/hashtags.ts";
-import { externalOf, type ExternalEmbed, mediaOf, type MediaItem } from "./posts/media.ts";
+import { type ExternalEmbed, externalOf, type MediaItem, mediaOf } from "./posts/media.ts";
 
 export type { ExternalEmbed, MediaItem } from "./posts/media.ts";
 

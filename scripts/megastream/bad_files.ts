@@ -29,7 +29,7 @@ const PAGE = 4096;
 
 /** All files in `bad/`, and `bad/golden.json`, which says what is wrong with them. */
 export function badFiles(rng: number): readonly MadeFile[] {
-  const database = databaseOf(fewRows("2025-10-22T00:00:00Z", rng, "A row", 40).rows.map(({ columns }) => columns));
+  const database = databaseOf(fewRows("2025-10-22T00:00:00Z", rng, "A row", 12).rows.map(({ columns }) => columns));
   const bad = [...archives(database), ...schemas(rng), ...damaged(rng)];
   const named = bad.map(({ bytes, variant, ...expected }) => ({
     name: `${expected.code}${variant ? `_${variant}` : ""}.db.zip`,
@@ -63,7 +63,7 @@ function archives(data: Uint8Array): readonly BadFile[] {
     bad("no_database", zip(text, { name: "__MACOSX/._x.db", data: utf8("Mac OS X") })),
     bad("no_database", zip(), "empty_archive"),
     bad("encrypted", zip({ encrypted: true })),
-    bad("compression", zip({ method: 12, data: data.subarray(0, 5 * PAGE) })),
+    bad("compression", zip({ method: 12, data: data.subarray(0, PAGE) })),
     { ...bad("too_large", zip(bomb)), max_db_bytes: 1 << 20 },
     bad("bad_crc", zip({ crc: 0x12345678 })),
     bad("bad_crc", zip({ size: data.length - 1 }), "size"),
@@ -103,9 +103,9 @@ function schemas(rng: number): readonly BadFile[] {
 }
 
 function damaged(rng: number): readonly BadFile[] {
-  const rows = fewRows("2025-10-22T00:10:00Z", rng, "A row of a damaged file", 60).rows.map(({ columns }) => columns);
+  const rows = fewRows("2025-10-22T00:10:00Z", rng, "A row of a damaged file", 30).rows.map(({ columns }) => columns);
   const page = databaseOf(rows);
-  const first = damagePage(page, 30);
+  const first = damagePage(page, 15);
   const far = databaseOf([...rows.slice(0, 2), { ...rows[2]!, id: 2n ** 53n + 1n }]);
   const short = databaseOf(rows);
   const blank = new Uint8Array(3 * PAGE);

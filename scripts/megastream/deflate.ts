@@ -6,6 +6,8 @@
  * @module
  */
 
+const LONGEST = 258, SHORTEST = 4, WINDOW = 32_768;
+
 /** Length code, its first length and its extra bits, by length (3 to 258); RFC 1951 section 3.2.5. */
 const LENGTHS = codes(257, [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5], 3);
 /** First distance and extra bits of each distance code. */
@@ -13,7 +15,6 @@ const DISTANCES = Array.from({ length: 30 }, (_, code) => {
   const extra = Math.max(0, (code >> 1) - 1);
   return { code, extra, first: code < 4 ? code + 1 : (2 + (code & 1)) * 2 ** extra + 1 };
 });
-const LONGEST = 258, SHORTEST = 4, WINDOW = 32_768;
 const END_OF_BLOCK = 256;
 
 interface Code {

@@ -115,7 +115,7 @@ function goldenFiles(files: readonly GoodFile[]): readonly MadeFile[] {
     file,
     row,
     shows,
-    ...("what" in becomes ? { what: becomes.what, ...("uri" in becomes && { at_uri: becomes.uri }) } : becomes),
+    ...("what" in becomes ? { what: becomes.what } : becomes),
     ...notes,
   }));
   return [

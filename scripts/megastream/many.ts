@@ -8,7 +8,7 @@ import { Readable } from "node:stream";
 import { mix } from "../../lib/simulate/ids.ts";
 import { type Columns, databaseOf, insertRows, tableSql, writeDatabase } from "./database.ts";
 import { fewRows } from "./cases/ordinary.ts";
-import { inferencesOf, vector } from "./cases/vectors.ts";
+import { inferencesOf } from "./cases/vectors.ts";
 import { type FileRows, fileRows, millisText } from "./row.ts";
 import { post } from "./post.ts";
 import { plainZip } from "./files.ts";
@@ -18,6 +18,8 @@ import { directoryOf, type EntryHead, localHeader } from "./zip.ts";
 const EPOCH_MS = Date.UTC(2026, 0, 1), FILE_MS = 300_000;
 /** Different vectors, as making them costs more than writing them. */
 const POOL = 256;
+/** Bytes of a row besides twice its inferences, about. */
+const OTHER_BYTES = 620;
 /** Below this a row has no room for vectors. */
 const LEAST_WITH_VECTORS = 10_000;
 /** From here on sizes need zip64. */
@@ -43,6 +45,7 @@ export async function writeBigFile(folder: string, options: BigFileOptions): Pro
   const { rows, rowBytes = 20_000, rng = 1, bare = false } = options;
   const stem = stemOf(0), name = `${stem}.db.zip`, path = `${folder}/${name}`;
   const database = bare ? path : `${path}.unpacked`;
+  await Deno.writeFile(database, new Uint8Array()); // empty, whatever was there
   writeDatabase(database, (made) => {
     made.exec(tableSql("enriched_posts"));
     insertRows(made, bigRows(rows, rowBytes, rng));
@@ -85,26 +88,23 @@ function* bigRows(count: number, rowBytes: number, rng: number): Generator<Colum
 
 /** Texts for the column, each of them so long that twice it makes a row. */
 function inferencesPool(file: FileRows, rowBytes: number): readonly string[] {
-  const length = Math.max(2, Math.floor((rowBytes - 800) / 2));
+  const length = Math.max(2, Math.floor((rowBytes - OTHER_BYTES) / 2));
   if (rowBytes < LEAST_WITH_VECTORS) return [JSON.stringify({ note: "x".repeat(Math.max(0, length - 11)) })];
   return Array.from({ length: POOL }, (_, n) => {
-    const of = (m: number) =>
-      vector(file, m, 384).map((value, i) => value || (file.chance(m * 4096 + i) % 255 - 127) / 2048);
-    const vectors = { "all-MiniLM-L12-v2": of(2 * n), "all-MiniLM-L6-v2": of(2 * n + 1) };
-    const labels = (many: number) =>
-      Object.fromEntries(Array.from({ length: many }, (_, i) => labelOf(file, n * 512 + i)));
-    const bare = inferencesOf(vectors);
-    const many = Math.floor((length - bare.length) / LABEL_BYTES);
-    return inferencesOf(vectors, { text: { "topics.all": labels(Math.max(0, many)) } });
+    const vectors = { "all-MiniLM-L12-v2": denseVector(file, 2 * n), "all-MiniLM-L6-v2": denseVector(file, 2 * n + 1) };
+    const topics: Record<string, number> = {};
+    for (let left = length - inferencesOf(vectors).length, i = 0; left > 0; i++) {
+      const chance = file.chance(n * 4096 + i), name = `topic_${(chance >>> 8).toString(36)}_${i}`;
+      topics[name] = chance / 2 ** 32;
+      left -= `"${name}":${topics[name]},`.length;
+    }
+    return inferencesOf(vectors, { text: { "topics.all": topics } });
   });
 }
 
-/** About, with its number. */
-const LABEL_BYTES = 33;
-
-function labelOf(file: FileRows, n: number): readonly [string, number] {
-  const chance = file.chance(n);
-  return [`topic_${(chance >>> 8).toString(36)}_${n % 512}`, chance / 2 ** 32];
+/** A vector without zeros, as models make them: it is longer as text. */
+function denseVector(file: FileRows, n: number): number[] {
+  return Array.from({ length: 384 }, (_, i) => (file.chance(n * 4096 + i) % 255 - 127.5) / 1024);
 }
 
 /** Packs one file into an archive, whatever its size: headers are written again when the numbers are known. */

@@ -57,28 +57,18 @@ export function post(file: FileRows, spec: PostSpec): Post {
   const author = spec.of?.author ?? spec.author ?? file.person(file.rows.length % 40);
   const rkey = spec.of?.rkey ?? spec.rkey ?? tid(createdUs, file.rows.length);
   const written: Post = { author, rkey, revUs, uri: `at://${author}/${COLLECTION}/${rkey}`, cid: file.cid() };
-  const text = spec.text ?? `${spec.shows}.`;
-  const record = { $type: COLLECTION, createdAt: millisText(createdUs), text, ...spec.record };
-  const commit = {
-    ...(!spec.override && { rev: tid(revUs, 1) }),
-    operation: spec.operation ?? "create",
-    collection: COLLECTION,
-    rkey,
-    record,
-    cid: written.cid,
-  };
-  const message = { did: author, ...(timeUs !== null && { time_us: timeUs }), kind: "commit", commit };
+  const text = spec.text ?? `${spec.shows}.`, createdAt = millisText(createdUs);
   const enrichedUs = nowUs + ENRICHED_LAG_US;
   const columns = columnsOf({
     at_uri: written.uri,
     did: author,
-    message,
+    message: messageOf(written, { $type: COLLECTION, createdAt, text, ...spec.record }, timeUs, spec),
     us: enrichedUs,
-    ...(spec.inferences !== undefined && { inferences: spec.inferences }),
+    inferences: spec.inferences ?? null,
     hydrated: spec.hydrated ?? { user: { did: author, handle: null }, mentions: [] },
     ...(spec.override && { override: ["featured"] }),
   });
-  const usual = { at_uri: written.uri, author_did: author, content: text, created_at: millisText(createdUs) };
+  const usual = { at_uri: written.uri, author_did: author, content: text, created_at: createdAt };
   file.rows.push({
     shows: spec.shows,
     columns: { ...columns, ...spec.columns?.(columns) },
@@ -91,6 +81,19 @@ export function post(file: FileRows, spec: PostSpec): Post {
     ...(spec.notes && { notes: spec.notes }),
   });
   return written;
+}
+
+/** The Jetstream event of a post. */
+function messageOf({ author, rkey, revUs, cid }: Post, record: unknown, timeUs: number | null, spec: PostSpec) {
+  const commit = {
+    ...(!spec.override && { rev: tid(revUs, 1) }),
+    operation: spec.operation ?? "create",
+    collection: COLLECTION,
+    rkey,
+    record,
+    cid,
+  };
+  return { did: author, ...(timeUs !== null && { time_us: timeUs }), kind: "commit", commit };
 }
 
 /**

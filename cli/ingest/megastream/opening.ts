@@ -41,7 +41,7 @@ export type Opened =
 
 /** A file that is being opened although its turn has not come. */
 export interface Ahead {
-  /** Rejects with whatever was thrown; nobody is told before the file's turn. */
+  /** Rejects with what is not the file's fault; nobody is told before its turn. */
   readonly opened: Promise<Opened>;
   /** Gives up, and disposes of what there is. */
   cancel(): Promise<void>;
@@ -65,7 +65,6 @@ export function openAhead(file: ListedFile, options: OpeningOptions): Ahead {
 /**
  * Waits until a file is open; what is transient is tried again for ever.
  *
- * @param ahead Where it was begun already.
  * @throws What is not the file's fault and will not pass.
  */
 export async function openInTurn(file: ListedFile, ahead: Ahead | undefined, options: OpeningOptions): Promise<Opened> {
@@ -76,8 +75,6 @@ export async function openInTurn(file: ListedFile, ahead: Ahead | undefined, opt
       return await (begun ?? open(file, options, stop));
     } catch (error) {
       if (stop.aborted) return { what: "stopped" };
-      if (error instanceof FileVanishedError) return { what: "vanished" };
-      if (error instanceof BadFileError) return await judge(file, error, options);
       if (!(error instanceof TransientError)) throw error;
       log.warn("{error}: trying again", { error: messageOf(error) });
       // What failed ahead of its turn may have lacked the space that the file before it has given back by now.
@@ -89,28 +86,40 @@ export async function openInTurn(file: ListedFile, ahead: Ahead | undefined, opt
 
 async function open(file: ListedFile, options: OpeningOptions, signal: AbortSignal): Promise<Opened> {
   if (await options.isDone(file)) return { what: "done", file };
-  const { look } = options.store;
-  if (!look) return { what: "file", file, local: await options.open(file, { signal }) };
-  const current = await look(file);
-  if (!current) throw new FileVanishedError(`Cannot open ${file.name}: it is gone`);
-  const local = await options.open(current, { signal });
-  const now = await look(file).catch(async (error) => {
-    await local[Symbol.asyncDispose]();
+  try {
+    return await openAsItIs(file, options, signal);
+  } catch (error) {
+    if (error instanceof FileVanishedError) return { what: "vanished" };
+    if (error instanceof BadFileError) return await judge(file, error, options, signal);
     throw error;
-  });
-  if (now && isSame(now, current)) return { what: "file", file: current, local };
-  await local[Symbol.asyncDispose]();
-  if (!now) throw new FileVanishedError(`Cannot open ${file.name}: it is gone`);
-  return { what: "not_ready", file: now };
+  }
+}
+
+/** A file that changes while it is opened is not used: what is known of it would not be what was read. */
+async function openAsItIs(file: ListedFile, options: OpeningOptions, signal: AbortSignal): Promise<Opened> {
+  const look = options.store.look ?? ((each) => Promise.resolve(each));
+  const before = await look(file);
+  if (!before) return { what: "vanished" };
+  await using opened = new AsyncDisposableStack();
+  const local = opened.use(await options.open(before, { signal }));
+  const after = await look(file);
+  if (!after) return { what: "vanished" };
+  if (!isSame(after, before)) return { what: "not_ready", file: after };
+  opened.move();
+  return { what: "file", file: before, local };
 }
 
 /** A file that moves is not bad but not ready: somebody is still copying it. */
-async function judge(file: ListedFile, error: BadFileError, options: OpeningOptions): Promise<Opened> {
-  const { store: { look }, clock, stop } = options;
-  if (!look) return { what: "bad", file, error };
+async function judge(
+  file: ListedFile,
+  error: BadFileError,
+  { store, clock }: OpeningOptions,
+  signal: AbortSignal,
+): Promise<Opened> {
+  if (!store.look) return { what: "bad", file, error };
   const incomplete = error.code === "truncated" || error.code === "empty";
-  if (incomplete && !await pause(clock, LOOK_AGAIN_MS, stop)) return { what: "stopped" };
-  const now = await look(file);
+  if (incomplete && !await pause(clock, LOOK_AGAIN_MS, signal)) return { what: "stopped" };
+  const now = await store.look(file);
   if (!now) return { what: "vanished" };
   return isSame(now, file) ? { what: "bad", file, error } : { what: "not_ready", file: now };
 }

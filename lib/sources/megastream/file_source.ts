@@ -6,10 +6,10 @@
 import { setImmediate } from "node:timers/promises";
 import type { AnyEvent, Origin } from "../../atproto/event.ts";
 import type { Batch, Cursor, Poison } from "../../pipeline/batch.ts";
-import { ConfigError, type PoisonError } from "../../pipeline/errors.ts";
+import { ConfigError, type PoisonError, TransientError } from "../../pipeline/errors.ts";
 import { batchStream, type Source } from "../../pipeline/source.ts";
 import { openDatabase, type Slice } from "./database.ts";
-import type { Row } from "./files.ts";
+import { BadFileError, type Row } from "./files.ts";
 import { createRowCounters, readCounted, type RowCounters } from "./row_counters.ts";
 import type { RowOptions } from "./rows.ts";
 
@@ -49,11 +49,17 @@ export interface MegastreamFileSource extends Source<AnyEvent> {
   readonly last: number | undefined;
   /** The last row that was read; undefined before the first one. */
   readonly row: number | undefined;
+  /**
+   * Why the stream has ended before the last row: the database is damaged (`BadFileError`), or the disk failed (`TransientError`).
+   * The stream ends without an error then, or the rows before it would not be written any more.
+   */
+  readonly failure: BadFileError | TransientError | undefined;
 }
 
 /**
  * The rows of a file as events. A position is the rowid of a row, or {@link END}. A row that cannot be used is poison, one that is
- * skipped counts as filtered. The stream fails with a `BadFileError` where the database is damaged, after the rows before that.
+ * skipped counts as filtered. Where the database cannot be opened, the stream errors, with `BadFileError` or `TransientError`; where it
+ * cannot be read to its end, the stream ends early: see `failure`.
  *
  * @example
  * ```ts ignore
@@ -62,10 +68,11 @@ export interface MegastreamFileSource extends Source<AnyEvent> {
  * const source = megastreamFile({ path: "posts.db", name: "posts.db.zip", fileTimeUs: Date.now() * 1000 });
  * await using sink = nullSink();
  * await runPipeline({ source, sink });
+ * if (source.failure) throw source.failure;
  * ```
  */
 export function megastreamFile(options: MegastreamFileOptions): MegastreamFileSource {
-  const progress: Progress = { last: undefined, row: undefined };
+  const progress: Progress = { last: undefined, row: undefined, failure: undefined };
   return {
     key: options.key ?? `megastream:${options.name}`,
     get last() {
@@ -73,6 +80,9 @@ export function megastreamFile(options: MegastreamFileOptions): MegastreamFileSo
     },
     get row() {
       return progress.row;
+    },
+    get failure() {
+      return progress.failure;
     },
     open: ({ cursor, stop } = {}) => batchStream(stop, (stop) => readBatches(options, progress, cursor, stop)),
   };
@@ -82,6 +92,7 @@ export function megastreamFile(options: MegastreamFileOptions): MegastreamFileSo
 interface Progress {
   last: number | undefined;
   row: number | undefined;
+  failure: BadFileError | TransientError | undefined;
 }
 
 async function* readBatches(
@@ -96,14 +107,24 @@ async function* readBatches(
     using database = openDatabase(options.path);
     progress.last = database.last;
     const read = rowReader(options, after);
-    for (const slice of database.slices({ after, rows, bytes, inferences })) {
+    for (const slice of untilFailure(database.slices({ after, rows, bytes, inferences }), progress)) {
       yield* read(slice); // all of them, as its rows are counted
       progress.row = slice.rows.at(-1)!.row;
       await setImmediate(); // a sink may answer at once, and the rest of the program wants to run too
       if (stop.aborted) return;
     }
+    if (progress.failure) return;
   }
   yield { items: [], cursor: END, end: true };
+}
+
+function* untilFailure(slices: Iterable<Slice>, progress: Progress): Generator<Slice, void> {
+  try {
+    yield* slices;
+  } catch (error) {
+    if (!(error instanceof BadFileError || error instanceof TransientError)) throw error;
+    progress.failure = error;
+  }
 }
 
 /** @throws {ConfigError} for what is no rowid. */

@@ -38,10 +38,10 @@ export async function localStore(options: LocalStoreOptions): Promise<FileStore>
   const found = new Map<string, Found>();
   const roots = await Promise.all(paths.map(openRoot));
 
-  function find(file: ListedFile): string {
+  function find(file: ListedFile): Promise<string> {
     const path = found.get(file.name)?.path;
-    if (path === undefined) throw new FileVanishedError(`Cannot find ${file.name}: it was not listed`);
-    return path;
+    if (path !== undefined) return Promise.resolve(path);
+    return Promise.reject(new FileVanishedError(`Cannot find ${file.name}: it was not listed`));
   }
 
   return {
@@ -60,9 +60,9 @@ export async function localStore(options: LocalStoreOptions): Promise<FileStore>
       }
       return [...found.values()].map(({ file }) => file).sort(byTime);
     },
-    fetch: (file) => Promise.resolve({ path: find(file), [Symbol.asyncDispose]: () => Promise.resolve() }),
-    look: (file) => look(find(file), file.name),
-    remove: (file) => Deno.remove(find(file)),
+    fetch: async (file) => ({ path: await find(file), [Symbol.asyncDispose]: () => Promise.resolve() }),
+    look: async (file) => look(await find(file), file.name),
+    remove: async (file) => Deno.remove(await find(file)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

@@ -4,8 +4,7 @@
  * @module
  */
 import { basename } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { pipeline, Readable } from "node:stream";
 import { crc32, createInflateRaw } from "node:zlib";
 import { messageOf } from "../../pipeline/errors.ts";
 import { type BadFileCode, BadFileError } from "./files.ts";
@@ -114,20 +113,16 @@ export async function extractEntry(
   if (method !== STORED && method !== DEFLATE) throw bad("compression", `${name} is compressed by method ${method}`);
   const tooLarge = () => bad("too_large", `${name} has more than ${maxBytes} bytes`);
   if (entry.size > maxBytes) throw tooLarge();
+  const packed = packedPieces(file, entry);
   let crc = 0;
-  const write = async (pieces: AsyncIterable<Uint8Array>) => {
-    for await (const piece of pieces) {
+  try {
+    for await (const piece of method === STORED ? packed : inflated(packed)) {
+      signal.throwIfAborted();
       if (to.size + piece.length > maxBytes) throw tooLarge();
       crc = crc32(piece, crc);
       await to.write(piece);
     }
-  };
-  const packed = Readable.from(packedPieces(file, entry));
-  try {
-    if (method === STORED) await pipeline(packed, write, { signal });
-    else await pipeline(packed, createInflateRaw({ chunkSize: PIECE_BYTES }), write, { signal });
   } catch (error) {
-    signal.throwIfAborted();
     throw inflateError(error, name);
   }
   if (to.size !== entry.size) throw bad("bad_crc", `${name} has ${to.size} bytes and should have ${entry.size}`);
@@ -153,12 +148,18 @@ async function* packedPieces(
   }
 }
 
+/** What the pieces inflate to. Whoever reads it is told of failures, theirs included. */
+function inflated(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  return pipeline(Readable.from(pieces), createInflateRaw({ chunkSize: PIECE_BYTES }), () => {});
+}
+
 /** What is wrong with the compressed data. What does not come from there stays as it is. */
 function inflateError(error: unknown, name: string): unknown {
   const { code } = (error ?? {}) as { readonly code?: unknown };
   if (code === "Z_BUF_ERROR") return bad("truncated", `${name} ends early`, error);
-  // ABORT_ERR: the compressed data end, and something follows.
-  const isZlib = code === "ABORT_ERR" || (typeof code === "string" && code.startsWith("Z_"));
+  // The compressed data end, and something follows: the stream is closed too early.
+  const isZlib = code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ABORT_ERR" ||
+    (typeof code === "string" && code.startsWith("Z_"));
   return isZlib ? bad("bad_crc", `${name} cannot be inflated: ${messageOf(error)}`, error) : error;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { base85 } from "../../../scripts/megastream/codec.ts";
+import { base85 } from "./test_vectors.ts";
 import { SEED } from "../../../tests/support/pipeline_ends.ts";
 import { decodeBase85 } from "./base85.ts";
 
@@ -31,7 +31,9 @@ Deno.test("M6: bytes come back, as many as there were", () => {
 });
 
 Deno.test("M7: what is no base85", () => {
-  for (const text of ["~~~~~", "|NsC1", "VRUc~~~~~~", "|~"]) assert.equal(decodeBase85(text), undefined, `${text} overflows`);
+  for (const text of ["~~~~~", "|NsC1", "VRUc~~~~~~", "|~"]) {
+    assert.equal(decodeBase85(text), undefined, `${text} overflows`);
+  }
   for (const text of ["VE ", "c\n", "c\\kQ1", '"E', "V/", "VE,", "V.", "V'", "[E", "]E", ":E", "VÀ", "V\u0100", "😀"]) {
     assert.equal(decodeBase85(text), undefined, `${JSON.stringify(text)} has another character`);
   }

@@ -27,9 +27,11 @@ export function decodeVector(text: unknown, dims: number): DecodedVector {
   if (typeof text !== "string") return { reason: "type" };
   const compressed = decodeBase85(text);
   if (compressed === undefined) return { reason: "base85" };
-  const bytes = inflate(compressed);
-  if (bytes === undefined) return { reason: "zlib" };
+  const inflated = inflate(compressed);
+  if (inflated === undefined) return { reason: "zlib" };
+  const { bytes, end } = inflated;
   if (bytes.length % 4 !== 0) return { reason: "length" };
+  if (end < compressed.length) return { reason: "zlib" };
   if (bytes.length !== dims * 4) return { reason: "dims" };
   // A copy of its own, as a view needs offsets that are multiples of 4. Deno runs on little-endian machines only.
   const vector = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
@@ -48,12 +50,12 @@ type InflateWithInfo = (
   options: ZlibOptions & { readonly info: true },
 ) => { readonly buffer: Uint8Array<ArrayBuffer>; readonly engine: { readonly bytesWritten: number } };
 
-/** `undefined` for what is damaged, cut off, too large or has bytes after its end. The Adler-32 is checked. */
-function inflate(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+/** What comes out, and how many bytes went in; `undefined` for what is damaged, cut off or too large. The Adler-32 is checked. */
+function inflate(compressed: Uint8Array) {
   try {
     const options = { maxOutputLength: MAX_BYTES, chunkSize: CHUNK_BYTES, info: true } as const;
-    const { buffer, engine } = (inflateSync as unknown as InflateWithInfo)(bytes, options);
-    return engine.bytesWritten === bytes.length ? buffer : undefined;
+    const { buffer, engine } = (inflateSync as unknown as InflateWithInfo)(compressed, options);
+    return { bytes: buffer, end: engine.bytesWritten };
   } catch {
     return undefined;
   }

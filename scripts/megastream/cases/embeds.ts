@@ -35,7 +35,7 @@ function blobOf(file: FileRows, mimeType: string, size: unknown) {
   return { $type: "blob", ref: { $link: file.blob() }, mimeType, size };
 }
 
-function image(file: FileRows, size: number, alt = "", ratio?: readonly [number, number]): Medium {
+function image(file: FileRows, size: number, alt: string, ratio?: readonly [number, number]): Medium {
   const blob = blobOf(file, "image/jpeg", size);
   const [width, height] = ratio ?? [0, 0];
   return {
@@ -129,7 +129,7 @@ function mediaCases(file: FileRows): void {
     images(...[1, 2, 3].map((n) => image(file, 200_000 + n, `Number ${n}`, [800, 600 + n]))),
   );
   add("Four images", images(...[1, 2, 3, 4].map((n) => image(file, 300_000 + n, "", [n * 100, 300]))));
-  add("An image without alt text and without aspect ratio", images(image(file, 1)));
+  add("An image without alt text and without aspect ratio", images(image(file, 1, "")));
   add(
     "Four images, one of them without ref",
     images(

@@ -9,7 +9,7 @@ import { type FileRows, fileRows, type Post } from "../row.ts";
 import { embeddingsOf, inferencesOf, vector } from "./vectors.ts";
 
 /** Rows enough for the rejects of the other files to be few. */
-const ROWS = 640;
+const ROWS = 480;
 
 /** The rows of the file: posts, replies among them, and now and then something that is left out. */
 export function ordinaryRows(start: string, rng: number): FileRows {
