@@ -8,16 +8,15 @@ import {
   type ListedFile,
   type LocalFile,
 } from "../../../lib/sources/megastream/files.ts";
-import { makeWorld, nameOf, type World } from "./test_world.ts";
+import { bad, makeWorld, nameOf, type World } from "./test_world.ts";
 
 const inWorld = (fn: (world: World) => Promise<void>) => () => inFolder((folder) => fn(makeWorld(`${folder}/s.json`)));
 
 const rowsOf = (...ns: number[]) => ns.flatMap((n) => [1, 2, 3].map((row) => `${nameOf(n)}:${row}`));
-const bad = (code: BadFileCode) => () => new BadFileError(code, "x");
 
 /** A file that is being copied: it grows at each wait until it has its size, and is bad until then. */
 function addGrowing(world: World, n: number, waits: number, code: BadFileCode = "truncated"): void {
-  const file = world.add(n, { fault: () => waits > 0 ? new BadFileError(code, "x") : undefined });
+  const file = world.add(n, { fault: () => waits > 0 ? bad(code) : undefined });
   world.onWait = () => {
     if (waits-- > 0) file.size += 1000;
   };
@@ -44,7 +43,7 @@ Deno.test(
 Deno.test(
   "M56: spool: a file that is still being copied is left for the next pass, and counts as no attempt",
   inWorld(async (world) => {
-    const file = world.add(1, { fault: bad("truncated") });
+    const file = world.add(1, { fault: () => bad("truncated") });
     const notReady: number[] = [];
     const { createPassesFigures } = await import("./passes.ts");
     const figures = createPassesFigures();
@@ -69,7 +68,7 @@ Deno.test(
     for (const [n, code] of (["truncated", "empty", "bad_crc", "unknown_format"] as const).entries()) {
       world.waits.length = 0;
       world.files.clear();
-      world.add(n, { fault: bad(code) });
+      world.add(n, { fault: () => bad(code) });
       const { failed } = await world.pass();
       assert.equal(failed.find(({ tried }) => tried)?.error, `${code}: x`);
       assert.deepEqual(world.waits, n < 2 ? [1000] : []);
@@ -86,7 +85,7 @@ Deno.test(
     assert.equal(opens, 3);
     assert.deepEqual(world.sink, rowsOf(1));
     assert.equal(world.journal.filter((line) => line.startsWith("close")).length, 3);
-    const other = world.add(2, { fault: () => opens++ < 4 ? (other.size++, bad("bad_crc")()) : undefined });
+    const other = world.add(2, { fault: () => opens++ < 4 ? (other.size++, bad("bad_crc")) : undefined });
     await world.pass();
     assert.deepEqual(world.sink, rowsOf(1, 2));
   }),
@@ -95,7 +94,7 @@ Deno.test(
 Deno.test(
   "M56: where files come whole, a bad one is bad at once",
   inWorld(async (world) => {
-    world.add(1, { fault: bad("truncated") });
+    world.add(1, { fault: () => bad("truncated") });
     const { look: _, ...store } = world.store;
     const { failed } = await world.pass({ store });
     assert.equal(failed.length, 1);
@@ -123,7 +122,7 @@ Deno.test(
   "M69: what is wrong with the next file is told in its turn",
   inWorld(async (world) => {
     await using log = await captureLog();
-    for (const n of [1, 2, 3]) world.add(n, n === 2 ? { fault: bad("encrypted") } : {});
+    for (const n of [1, 2, 3]) world.add(n, n === 2 ? { fault: () => bad("encrypted") } : {});
     await world.pass();
     const lines = log.lines.filter((line) => !line.startsWith("info"));
     assert.deepEqual(lines, [
@@ -185,7 +184,7 @@ Deno.test(
       });
     assert.equal((await world.pass({ open })).endedBy, "stopped");
     world.stop = new AbortController();
-    world.files.get(nameOf(1))!.fault = bad("truncated");
+    world.files.get(nameOf(1))!.fault = () => bad("truncated");
     world.onWait = () => world.stop.abort();
     assert.equal((await world.pass()).endedBy, "stopped");
     assert.equal((await world.openState()).entry(nameOf(1)), undefined);
@@ -196,7 +195,7 @@ Deno.test(
   "a run that fails gives up the file it was fetching ahead, and disposes of it",
   inWorld(async (world) => {
     for (const n of [1, 2]) world.add(n);
-    world.files.get(nameOf(1))!.rowFault = { after: 2, error: new Error("bug") };
+    world.files.get(nameOf(1))!.rowFault = { after: 2, error: new Error("Bug") };
     let aborted = false;
     const open = async (file: ListedFile, { signal }: { readonly signal: AbortSignal }) => {
       if (file.name === nameOf(2)) {
@@ -209,7 +208,7 @@ Deno.test(
         [Symbol.asyncDispose]: () => Promise.resolve(void world.journal.push(`close ${file.name}`)),
       };
     };
-    await assert.rejects(world.pass({ open }), /^Error: bug$/);
+    await assert.rejects(world.pass({ open }), /^Error: Bug$/);
     assert.equal(aborted, true);
     assert.deepEqual(world.journal.filter((line) => !line.startsWith("read")), [
       `open ${nameOf(1)}`,

@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { captureLog } from "../../../tests/support/log_records.ts";
 import { inFolder } from "../../../tests/support/temp.ts";
 import { ConfigError, TransientError } from "../../../lib/pipeline/errors.ts";
-import { BadFileError } from "../../../lib/sources/megastream/files.ts";
-import { makeWorld, nameOf, START, type World } from "./test_world.ts";
+import { bad, makeWorld, nameOf, START, type World } from "./test_world.ts";
 
 const inWorld = (fn: (world: World, path: string) => Promise<void>) => () =>
   inFolder((folder) => fn(makeWorld(`${folder}/state.json`), `${folder}/state.json`));
 
 const rowsOf = (...ns: number[]) => ns.flatMap((n) => [1, 2, 3].map((row) => `${nameOf(n)}:${row}`));
-const badCrc = () => new BadFileError("bad_crc", "entry x.db");
+const badCrc = () => bad("bad_crc", "entry x.db");
 const opened = ({ journal }: World) => journal.filter((line) => line.startsWith("open")).map((line) => line.slice(5));
 
 Deno.test(
@@ -215,13 +214,13 @@ Deno.test(
   inWorld(async (world, path) => {
     world.add(1);
     world.add(2, { fault: badCrc });
-    world.add(4, { rowFault: { after: 1, error: new Error("killed") } });
-    await assert.rejects(world.pass(), /killed/);
+    world.add(4, { rowFault: { after: 1, error: new Error("Killed") } });
+    await assert.rejects(world.pass(), /Killed/);
     world.files.delete(nameOf(4));
     const before = await Deno.readTextFile(path);
     world.add(3);
     const state = await world.openState({ readOnly: true });
-    const forget = () => Promise.reject(new Error("forget"));
+    const forget = () => Promise.reject(new Error("Forgotten"));
     world.files.get(nameOf(1))!.size++;
     world.sink.length = 0;
     const { figures } = await world.pass({ state, deleteAfter: true, forget });

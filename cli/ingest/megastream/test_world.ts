@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type BadFileCode,
   BadFileError,
   type FileStore,
   FileVanishedError,
@@ -20,6 +21,9 @@ export const START = Date.parse("2025-10-21T12:00:00Z");
 
 /** The name of the n-th file, one every five minutes from 07:00 on. */
 export const nameOf = (n: number): string => megastreamName((Date.parse("2025-10-21T07:00:00Z") + n * 300_000) * 1000);
+
+/** What is thrown for a bad file. */
+export const bad = (code: BadFileCode, detail = "x"): BadFileError => new BadFileError(code, detail);
 
 /** A file that is there. */
 export interface FakeFile {

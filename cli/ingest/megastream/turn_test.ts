@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { captureLog } from "../../../tests/support/log_records.ts";
 import { inFolder } from "../../../tests/support/temp.ts";
 import { ConfigError, FatalError, TransientError } from "../../../lib/pipeline/errors.ts";
-import { BadFileError } from "../../../lib/sources/megastream/files.ts";
 import type { ProcessedFiles } from "../../../lib/state/processed_files.ts";
-import { makeWorld, nameOf, type World } from "./test_world.ts";
+import { bad, makeWorld, nameOf, type World } from "./test_world.ts";
 
 const inWorld = (fn: (world: World, path: string) => Promise<void>) => () =>
   inFolder((folder) => fn(makeWorld(`${folder}/state.json`), `${folder}/state.json`));
@@ -18,7 +17,7 @@ Deno.test(
     world.files.get(nameOf(1))!.rowFault = { after: 2, error: new TransientError("Cannot write: 503") };
     await assert.rejects(world.pass(), { name: "TransientError", message: "Cannot write: 503" });
     const entry = (await world.openState()).entry(nameOf(1));
-    assert.partialDeepStrictEqual(entry, { status: "partial", cursor: 2, rows: 1, attempts: 1 });
+    assert.partialDeepStrictEqual(entry, { status: "partial", cursor: 2, rows: 2, attempts: 1 });
     delete world.files.get(nameOf(1))!.rowFault;
     await world.pass();
     assert.deepEqual(world.sink, [...rowsOf(1), ...rowsOf(2)]);
@@ -50,7 +49,7 @@ Deno.test(
 Deno.test(
   "M43: rows before a corrupt page stay written, and the next attempt goes on behind them",
   inWorld(async (world) => {
-    const file = world.add(1, { rowFault: { after: 2, error: new BadFileError("corrupt", "page 7") } });
+    const file = world.add(1, { rowFault: { after: 2, error: bad("corrupt", "page 7") } });
     const { failed } = await world.pass();
     assert.deepEqual(failed, [{ name: nameOf(1), error: "corrupt: page 7", attempts: 1, tried: true }]);
     assert.partialDeepStrictEqual((await world.openState()).entry(nameOf(1)), { cursor: 2, rows: 2 });
@@ -67,7 +66,7 @@ Deno.test(
     await world.pass({
       run: async (_file, _local, begun) => {
         await begun.checkpoints(() => ({ rows: 2, rejected: 1, skipped: 0 })).save("k", "2");
-        throw new BadFileError("corrupt", "page 7");
+        throw bad("corrupt", "page 7");
       },
     });
     const expected = { status: "failed", error: "corrupt: page 7", cursor: 2, rows: 2, rejected: 1 };
@@ -97,7 +96,7 @@ Deno.test(
   "M53: a file is removed once the disk says that it is processed, others stay",
   inWorld(async (world) => {
     for (const n of [1, 2, 3]) world.add(n);
-    world.files.get(nameOf(2))!.fault = () => new BadFileError("bad_crc", "x");
+    world.files.get(nameOf(2))!.fault = () => bad("bad_crc");
     const { store } = world;
     const statuses: unknown[] = [];
     const remove = async (file: Parameters<NonNullable<typeof store.remove>>[0]) => {
@@ -120,10 +119,10 @@ Deno.test(
     world.onRow = (name, row) => {
       if (row === 3 && name === nameOf(1)) world.files.get(name)!.size++;
     };
-    const remove = () => Promise.reject(new Error("permission denied"));
+    const remove = () => Promise.reject(new Error("Permission denied"));
     assert.equal((await world.pass({ deleteAfter: true, store: { ...store, remove } })).endedBy, "done");
     const warnings = log.lines.filter((line) => line.startsWith("warning"));
-    assert.deepEqual(warnings, [`warning: Cannot remove ${nameOf(2)}: permission denied`]);
+    assert.deepEqual(warnings, [`warning: Cannot remove ${nameOf(2)}: Permission denied`]);
     assert.equal(world.files.size, 2);
     world.onRow = () => {};
     await world.pass();
@@ -159,7 +158,7 @@ Deno.test(
 Deno.test(
   "failed and partial files that are gone are told once a run, and stay in the state",
   inWorld(async (world) => {
-    world.add(1, { fault: () => new BadFileError("bad_crc", "x") });
+    world.add(1, { fault: () => bad("bad_crc") });
     world.add(2, { rowFault: { after: 1, error: new FatalError("Cannot go on") } });
     await assert.rejects(world.pass(), FatalError);
     world.files.clear();
@@ -175,7 +174,7 @@ Deno.test(
 Deno.test(
   "files that were not named are not missed",
   inWorld(async (world) => {
-    world.add(1, { fault: () => new BadFileError("bad_crc", "x") });
+    world.add(1, { fault: () => bad("bad_crc") });
     await world.pass();
     world.files.clear();
     await world.pass({ store: { ...world.store, partOnly: true } });

@@ -51,7 +51,7 @@ const ROWIDS = ["rowid", "_rowid_", "oid"];
 const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 /** No row comes before it. */
 const LEAST_ROWID = -(2n ** 63n);
-/** Result codes (https://sqlite.org/rescode.html). */
+/** Result codes (https://sqlite.org/rescode.html); Deno 2.9 gives none where opening fails. */
 const IO_ERROR = 10, CANNOT_OPEN = 14;
 const bad = (code: BadFileCode, detail: string, cause?: unknown) => new BadFileError(code, detail, { cause });
 
@@ -177,14 +177,11 @@ function lengthOf(value: unknown): number {
 
 /** What a failure says of the file. What SQLite did not cause is a bug and stays as it is. */
 function readError(path: string, error: unknown): unknown {
-  const { errcode } = (error ?? {}) as { readonly errcode?: unknown };
-  if (typeof errcode !== "number") return error;
+  const { code, errcode } = (error ?? {}) as { readonly code?: unknown; readonly errcode?: number };
+  if (code !== "ERR_SQLITE_ERROR") return error;
   const { message } = error as Error;
-  switch (errcode & 0xff) { // the other bits tell more exactly what happened
-    case IO_ERROR:
-    case CANNOT_OPEN:
-      return new TransientError(`Cannot read ${path}: ${message}`, { cause: error });
-    default:
-      return bad("corrupt", message, error);
-  }
+  const primary = errcode === undefined ? CANNOT_OPEN : errcode & 0xff; // the other bits tell more exactly what happened
+  return primary === IO_ERROR || primary === CANNOT_OPEN
+    ? new TransientError(`Cannot read ${path}: ${message}`, { cause: error })
+    : bad("corrupt", message, error);
 }

@@ -233,7 +233,7 @@ Deno.test("M43: the rows before a damaged page are written and the position stay
     const position = Number(checkpoints.positions.get(key));
     ok(position > 10 && position < 190, String(position));
     deepEqual(sink.rows, Array.from({ length: position }, (_, i) => i + 1));
-    deepEqual(checkpoints.saves.at(-1), { key, cursor: String(position), end: undefined });
+    deepEqual(checkpoints.saves.at(-1), { key, cursor: String(position), end: false });
     await run();
     equal(sink.rows.length, position);
     await runPipeline({ source: open({ path: whole }), sink, checkpoints });
