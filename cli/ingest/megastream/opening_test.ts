@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import { captureLog } from "../../../tests/support/log_records.ts";
 import { inFolder } from "../../../tests/support/temp.ts";
 import { ConfigError, TransientError } from "../../../lib/pipeline/errors.ts";
-import {
-  type BadFileCode,
-  BadFileError,
-  type ListedFile,
-  type LocalFile,
-} from "../../../lib/sources/megastream/files.ts";
+import type { BadFileCode, ListedFile, LocalFile } from "../../../lib/sources/megastream/files.ts";
+import { createPassesFigures } from "./passes.ts";
 import { bad, makeWorld, nameOf, type World } from "./test_world.ts";
 
 const inWorld = (fn: (world: World) => Promise<void>) => () => inFolder((folder) => fn(makeWorld(`${folder}/s.json`)));
@@ -45,7 +41,6 @@ Deno.test(
   inWorld(async (world) => {
     const file = world.add(1, { fault: () => bad("truncated") });
     const notReady: number[] = [];
-    const { createPassesFigures } = await import("./passes.ts");
     const figures = createPassesFigures();
     world.onWait = (count) => {
       if (world.waits[count - 1] === 1000) file.size++;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { captureLog } from "../../../tests/support/log_records.ts";
 import { inFolder } from "../../../tests/support/temp.ts";
 import { ConfigError, TransientError } from "../../../lib/pipeline/errors.ts";
+import { createPassesFigures } from "./passes.ts";
 import { bad, makeWorld, nameOf, START, type World } from "./test_world.ts";
 
 const inWorld = (fn: (world: World, path: string) => Promise<void>) => () =>
@@ -235,7 +236,6 @@ Deno.test(
 Deno.test(
   "figures tell which file of how many is read, and what is left",
   inWorld(async (world) => {
-    const { createPassesFigures } = await import("./passes.ts");
     const figures = createPassesFigures();
     const seen: unknown[] = [];
     for (const n of [1, 2]) world.add(n);
