@@ -11,6 +11,7 @@ import { createPostCounters } from "../../lib/transforms/posts.ts";
 import { fileError } from "../../lib/state/files.ts";
 import { type Kind, kindsOfCollections } from "../../lib/transforms/elasticsearch/kinds.ts";
 import type { Values } from "../kit/declaration.ts";
+import type { ReadingFacts } from "./sink_settings.ts";
 import type { connectionOptions, elasticsearchOptions } from "../options/elasticsearch.ts";
 
 /**
@@ -46,15 +47,14 @@ export function documentsOf({ documents }: { readonly documents: readonly Kind[]
 /**
  * The options of the sink.
  *
- * @param collections What is read: no index is made for what cannot come. Default: anything.
- * @param late Whether a create may come after its delete, as it does from files. A live stream replays its deletes after the creates.
+ * No index is made for what cannot come. A live stream replays its deletes after the creates; where that is not so, posts are
+ * compared with tombstones.
+ *
  * @throws {ConfigError} If the file of the certificates cannot be read, and for a model that cannot be.
  */
 export function elasticsearchOf(
   values: Values<typeof elasticsearchOptions>,
-  concurrency: number,
-  collections?: readonly string[],
-  late = false,
+  { concurrency, collections, late = false }: ReadingFacts,
 ): ElasticsearchSinkOptions {
   const documents = documentsOf(values) ?? (collections && kindsOfCollections(collections));
   const models = modelsOf(values.embeddings);

@@ -9,6 +9,7 @@ import { indexBody, type IndexBodyOptions } from "../transforms/elasticsearch/ma
 import { createPostCounters } from "../transforms/posts.ts";
 import { accepts, type DocumentOptions, purgeOf, toWrites } from "../transforms/elasticsearch/writes.ts";
 import { type ConnectionOptions, openConnection } from "./elasticsearch/connection.ts";
+import { type DrySink, makeDrySink } from "./elasticsearch/dry.ts";
 import { type ElasticsearchSink, makeSink } from "./elasticsearch/sink.ts";
 import { type SetupMode, start } from "./elasticsearch/start.ts";
 import { type Target, type TargetOptions, targetsOf } from "./elasticsearch/targets.ts";
@@ -85,6 +86,19 @@ export async function elasticsearchSink(options: ElasticsearchSinkOptions): Prom
     await connection[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * The sink without a server: documents are made, counted and forgotten.
+ *
+ * @throws {ConfigError} For names of indices that cannot be.
+ */
+export function dryElasticsearchSink(options: Pick<ElasticsearchSinkOptions, "documents" | "targets">): DrySink {
+  const { counters = createPostCounters() } = options.documents;
+  const documents: DocumentOptions = { ...options.documents, counters };
+  const targets = targetsOf(KINDS.filter((kind) => isWritten(kind, documents)), options.targets);
+  const aliases = aliasesOf(targets, options.targets);
+  return makeDrySink({ toWrites: (event) => toWrites(event, documents), indexOf: (kind) => aliases[kind], counters });
 }
 
 /** A purge leaves tombstones, whatever else is written. */

@@ -18,6 +18,8 @@ import { directoryOf, type EntryHead, localHeader } from "./zip.ts";
 const EPOCH_MS = Date.UTC(2026, 0, 1), FILE_MS = 300_000;
 /** Different vectors, as making them costs more than writing them. */
 const POOL = 256;
+/** Labels that a model of texts tells apart. */
+const LABELS = 28;
 /** Bytes of a row besides twice its inferences, about. */
 const OTHER_BYTES = 620;
 /** Below this a row has no room for vectors. */
@@ -92,13 +94,17 @@ function inferencesPool(file: FileRows, rowBytes: number): readonly string[] {
   if (rowBytes < LEAST_WITH_VECTORS) return [JSON.stringify({ note: "x".repeat(Math.max(0, length - 11)) })];
   return Array.from({ length: POOL }, (_, n) => {
     const vectors = { "all-MiniLM-L12-v2": denseVector(file, 2 * n), "all-MiniLM-L6-v2": denseVector(file, 2 * n + 1) };
-    const topics: Record<string, number> = {};
-    for (let left = length - inferencesOf(vectors).length, i = 0; left > 0; i++) {
-      const chance = file.chance(n * 4096 + i), name = `topic_${(chance >>> 8).toString(36)}_${i}`;
-      topics[name] = chance / 2 ** 32;
-      left -= `"${name}":${topics[name]},`.length;
+    const text: Record<string, Record<string, number>> = {};
+    for (let left = length - inferencesOf(vectors, { text }).length, i = 0; left > 0; i++) {
+      // Labels are the same in every row, as they are the model's: a parser knows them all after some rows.
+      const model = `model_${Math.floor(i / LABELS)}.all`,
+        label = `label_${i % LABELS}`,
+        chance = file.chance(n * 4096 + i);
+      const chances = text[model] ??= {};
+      chances[label] = chance / 2 ** 32;
+      left -= `"${label}":${chances[label]},`.length + (i % LABELS === 0 ? `"${model}":{},`.length : 0);
     }
-    return inferencesOf(vectors, { text: { "topics.all": topics } });
+    return inferencesOf(vectors, { text });
   });
 }
 

@@ -104,6 +104,26 @@ Deno.test("a batch that failed before a purge and is repeated after it brings no
   equal(it.sink.figures().superseded, 1);
 });
 
+Deno.test("a batch that failed before a purge, but got through after it, is taken away when it is repeated", async () => {
+  const late: (() => void)[] = [];
+  await using it = await setUp({}, ({ "POST /_bulk": bulk }) => ({
+    "POST /_bulk": (request, count) => {
+      const carryOut = () => (bulk as (...all: unknown[]) => never)(request, count);
+      if (count > 0) return carryOut();
+      late.push(carryOut);
+      return "reset";
+    },
+  }));
+  const batch = batchOf(post());
+  const signal = new AbortController().signal;
+  await rejects(it.sink.write(batch, { signal }), TransientError);
+  await write(it.sink, account("deleted", { at: 50 }));
+  late[0]!();
+  deepEqual(it.stored(), [`posts/${uriOf(post())}`]);
+  deepEqual(await it.sink.write(batch, { signal }), { rejected: [], duplicates: 0 });
+  deepEqual(it.stored(), []);
+});
+
 Deno.test("what remains after three rounds makes the event a dead letter", async () => {
   const stuck = { status: 400, error: { type: "illegal_argument_exception", reason: "no" } };
   await using it = await setUp({}, (script) => ({

@@ -6,12 +6,12 @@
 import type { AnyEvent } from "../../atproto/event.ts";
 import { PoisonError, TransientError } from "../../pipeline/errors.ts";
 import type { Kind } from "../../transforms/elasticsearch/kinds.ts";
-import type { Purge, Write } from "../../transforms/elasticsearch/writes.ts";
 import type { Line } from "./body.ts";
 import type { BulkSender } from "./bulk.ts";
 import type { Turn } from "./hold_back.ts";
 import { findCopies, findDeleted } from "./lookup.ts";
-import { isOlder, type Plan } from "./plan.ts";
+import type { Overtaking } from "./overtaking.ts";
+import type { Plan } from "./plan.ts";
 import { type PurgeOptions, purger } from "./purge.ts";
 import type { ReadyTarget } from "./targets.ts";
 
@@ -20,6 +20,7 @@ export interface PlanWriterOptions extends PurgeOptions {
   readonly send: BulkSender;
   /** Whether new posts are compared with tombstones. */
   readonly checkTombstones: boolean;
+  readonly overtaking: Overtaking;
   /** Told how many lines were left out because something newer is known. */
   readonly onSuperseded: (count: number) => void;
 }
@@ -34,39 +35,34 @@ export interface WriteHow {
 
 /** Writes plans. */
 export interface PlanWriter {
-  /** Says what is going to be written, as soon as that is known. */
-  expect(plan: Plan): void;
   /** Answers what is wrong with items: `PoisonError` or `TransientError`. Rejects as {@link BulkSender} does. */
   write(plan: Plan, how: WriteHow): Promise<Map<number, PoisonError | TransientError>>;
 }
 
-/** Purges that are remembered: older ones have nothing on its way any more. */
-const MOST_PURGES = 10_000;
-
-/** Makes a writer; it remembers purges. */
+/** Makes a writer. */
 export function planWriter(options: PlanWriterOptions): PlanWriter {
-  const { requests, send, checkTombstones, onSuperseded } = options;
+  const { requests, send, overtaking, checkTombstones, onSuperseded } = options;
   const purge = purger(options);
-  const purged = purgedAccounts();
 
-  /** The lines that nothing newer is known for. */
+  /** What is left to send of lines where something newer is known. */
   async function current(lines: readonly Line[], { items, targets, signal }: WriteHow): Promise<readonly Line[]> {
     const posts = checkTombstones
       ? lines.filter(({ write }) => write.kind === "posts" && write.action === "index")
       : [];
     const tombstones = targets.get("post_tombstones");
     const deleted = posts.length > 0 && tombstones && await findDeleted(posts, tombstones, requests, signal);
-    const left = lines.filter((line) =>
-      !(deleted && deleted.has(line)) && !purged.covers(items[line.item]!, line.write)
-    );
-    if (left.length < lines.length) onSuperseded(lines.length - left.length);
+    const left: Line[] = [];
+    let superseded = 0;
+    for (const line of lines) {
+      const now = deleted && deleted.has(line) ? undefined : overtaking.current(line, items[line.item]!);
+      if (now !== line) superseded++;
+      if (now !== undefined) left.push(now);
+    }
+    if (superseded > 0) onSuperseded(superseded);
     return left;
   }
 
   return {
-    expect(plan) {
-      for (const each of plan.purges) purged.add(each.purge);
-    },
     async write(plan, how) {
       const { targets, turn, signal } = how;
       const refused = new Map<number, PoisonError | TransientError>(plan.dead);
@@ -90,6 +86,7 @@ export function planWriter(options: PlanWriterOptions): PlanWriter {
           refused.set(item, error);
         });
       }
+      for (const { write, item } of plan.lines) if (!refused.has(item)) overtaking.done(write);
       return refused;
     },
   };
@@ -113,29 +110,4 @@ function phasesOf({ lines }: Plan, held: ReadonlySet<Line>): [now: Line[], then:
 /** A post is deleted when its tombstone is there, not before. */
 function isLate({ write }: Line): boolean {
   return write.action === "delete" && write.kind === "posts";
-}
-
-/**
- * Remembers which accounts were purged, because a batch that failed before a purge can be repeated after it: what it creates is not
- * written any more.
- */
-function purgedAccounts() {
-  const versions = new Map<string, string>();
-  return {
-    add({ did, version }: Purge): void {
-      versions.delete(did);
-      versions.set(did, version);
-      if (versions.size > MOST_PURGES) versions.delete(versions.keys().next().value!);
-    },
-    covers(event: AnyEvent, { kind, action, version }: Write): boolean {
-      if (
-        versions.size === 0 || action === "delete" || kind === "post_tombstones" || event.kind === "label" ||
-        event.kind === "repo"
-      ) {
-        return false;
-      }
-      const purgedAt = versions.get(event.did);
-      return purgedAt !== undefined && isOlder(version, purgedAt);
-    },
-  };
 }

@@ -1,0 +1,77 @@
+/**
+ * One file: a run of the pipeline, and what became of its rows.
+ *
+ * @module
+ */
+import type { Counters } from "../../../lib/pipeline/counters.ts";
+import { countRows } from "../../../lib/sources/megastream/count_rows.ts";
+import { END, megastreamFile, type MegastreamFileSource } from "../../../lib/sources/megastream/file_source.ts";
+import { BadFileError, type ListedFile, type LocalFile } from "../../../lib/sources/megastream/files.ts";
+import { addRowCounters, createRowCounters, type RowCounters } from "../../../lib/sources/megastream/row_counters.ts";
+import type { BegunFile, FileCounts } from "../../../lib/state/processed_files.ts";
+import type { Delivery } from "../reading.ts";
+import type { FileRun, PassesFigures } from "./options.ts";
+
+/** What changes while files are read. */
+export interface Live {
+  readonly figures: PassesFigures;
+  /** Of all files of this run. */
+  readonly rows: RowCounters;
+  /** The file that is being read. */
+  source: MegastreamFileSource | undefined;
+}
+
+/** How files are read. */
+export interface FileReaderOptions {
+  readonly delivery: Delivery;
+  readonly live: Live;
+  /** Under which a sink keeps the position of a file. */
+  readonly keyOf: (file: ListedFile) => string;
+  /** Statuses of accounts that count as deleted. */
+  readonly purgeAccounts: readonly string[];
+  /** Whether anybody wants the inferences. */
+  readonly inferences: boolean;
+  /** Told what was in a file, or in the part of it that was read. */
+  readonly onRead?: (file: ListedFile, rows: RowCounters) => Promise<void>;
+}
+
+/** Makes `PassesOptions.run`. */
+export function fileReader(
+  options: FileReaderOptions,
+): (file: ListedFile, local: LocalFile, begun: BegunFile) => Promise<FileRun> {
+  const { delivery: { counters, positions, pipe }, live, keyOf, purgeAccounts, inferences, onRead } = options;
+  return async (file, local, begun) => {
+    const key = keyOf(file);
+    const facts = { path: local.path, name: file.name, fileTimeUs: file.timeUs, purgeAccounts };
+    // A sink that keeps positions may be ahead of what was noted.
+    const earlier = await countRows({ ...facts, after: begun.cursor, upTo: await positions?.load(key) });
+    const before = settled(counters);
+    const counts = () => added(earlier, settled(counters), before);
+    const rows = createRowCounters();
+    const source = live.source = megastreamFile({ ...facts, key, inferences, counters: rows });
+    try {
+      await pipe(source, positions ?? begun.checkpoints(counts));
+    } finally {
+      live.source = undefined;
+      addRowCounters(live.rows, rows);
+    }
+    await onRead?.(file, rows);
+    const cursor = counters.cursors.get(key);
+    const progress = { ...counts(), cursor };
+    if (source.failure instanceof BadFileError) return { ...progress, ended: "bad", error: source.failure };
+    if (source.failure) throw source.failure;
+    if (cursor !== END) return { ...progress, ended: "stopped" };
+    counters.cursors.delete(key); // there may be thousands of files
+    return { ...progress, ended: "done" };
+  };
+}
+
+function settled({ written, duplicates, deadLettered, filtered }: Counters): FileCounts {
+  return { rows: written + duplicates + deadLettered + filtered, rejected: deadLettered, skipped: filtered };
+}
+
+/** What came to `earlier` between two moments. */
+function added(earlier: FileCounts, now: FileCounts, before: FileCounts): FileCounts {
+  const of = (key: keyof FileCounts) => earlier[key] + now[key] - before[key];
+  return { rows: of("rows"), rejected: of("rejected"), skipped: of("skipped") };
+}
