@@ -20,6 +20,8 @@ export interface Reading {
   readonly collections?: readonly string[] | undefined;
   /** Whether a create may come after its delete. @default {false} */
   readonly late?: boolean;
+  /** `--max-dead-ratio` is that of the whole run and not of its last 1,000 events. @default {false} */
+  readonly ratioOfAll?: boolean;
   /** Live figures, for the summary. */
   readonly stats?: Partial<SourceStats> | undefined;
   /** One line of progress. Default: counts and rates of events. */

@@ -73,7 +73,8 @@ export async function transfer(
   await reading.begin?.();
   const sink = resources.use(values.dryRun ? await drySink(target, settings) : await SINKS[target.sink].open(settings));
   run.figures = sink.figures;
-  const delivery = resources.use(await openDelivery(run, { sink, accepts, concurrency }, signals));
+  const deadRatio = new DeadRatio(values.maxDeadRatio, { all: reading.ratioOfAll ?? false });
+  const delivery = resources.use(await openDelivery(run, { sink, accepts, concurrency, deadRatio }, signals));
   return await reading.run(delivery);
 }
 
@@ -82,11 +83,12 @@ interface SinkParts {
   readonly sink: OpenSink;
   readonly accepts: ((event: AnyEvent) => boolean) | undefined;
   readonly concurrency: number;
+  readonly deadRatio: DeadRatio;
 }
 
 async function openDelivery(
   run: Prepared,
-  { sink, accepts, concurrency }: SinkParts,
+  { sink, accepts, concurrency, deadRatio }: SinkParts,
   { stop, kill }: StopSignals,
 ): Promise<Delivery & Disposable> {
   const { context: { values, command }, target, filtering, counters } = run;
@@ -118,7 +120,7 @@ async function openDelivery(
     concurrency,
     maxInFlight: values.maxInFlight,
     backoff: fullJitter(values.maxRetries),
-    maxDeadRatio: new DeadRatio(values.maxDeadRatio),
+    maxDeadRatio: deadRatio,
     onGap: values.onGap,
     limit: run.limit,
     timeOf: (event) => event.time_us,

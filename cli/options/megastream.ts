@@ -109,6 +109,10 @@ export const megastreamOptions = {
     env: ingex("SPOOL_STATE_FILE"),
     defaultText: "KEY-SINK.json in the state folder",
   }),
+  maxDeadRatio: {
+    ...deliveryOptions.maxDeadRatio,
+    help: "Share of dead rows of the run that ends it, from the 1,000th row on; 1 = none",
+  } satisfies typeof deliveryOptions.maxDeadRatio,
   purgeAccounts: {
     ...sinkOptions.purgeAccounts,
     help: "Statuses of accounts whose rows count as account deletions",

@@ -5,19 +5,31 @@
  */
 import { DeadRatioError } from "./errors.ts";
 
-/** How many settled items are looked at. */
+/** How many settled items there must be. */
 const WINDOW = 1000;
 
-/** Watches the share of dead items among the last 1,000. */
+/** Which items are looked at. */
+export interface DeadRatioOptions {
+  /** All of them, and not only the last 1,000. @default {false} */
+  readonly all?: boolean;
+}
+
+/** Watches the share of dead items among the last 1,000, or among all once there are so many. */
 export class DeadRatio {
   readonly #most: number;
+  readonly #all: boolean;
   readonly #recent: { readonly count: number; readonly dead: number }[] = [];
   #count = 0;
   #dead = 0;
 
-  /** @param most The largest share that is allowed; 1 = any. */
-  constructor(most: number) {
+  /**
+   * Nothing is noted yet.
+   *
+   * @param most The largest share that is allowed; 1 = any.
+   */
+  constructor(most: number, { all = false }: DeadRatioOptions = {}) {
     this.#most = most;
+    this.#all = all;
   }
 
   /**
@@ -28,7 +40,7 @@ export class DeadRatio {
    */
   note(count: number, dead: number): void {
     if (this.#most >= 1 || count === 0) return;
-    this.#recent.push({ count, dead });
+    if (!this.#all) this.#recent.push({ count, dead });
     this.#count += count;
     this.#dead += dead;
     for (let first; (first = this.#recent[0]) && this.#count - first.count >= WINDOW; this.#recent.shift()) {
@@ -38,7 +50,9 @@ export class DeadRatio {
     // Whole batches are counted, so a share that is just allowed may show with one dead item more.
     if (this.#count >= WINDOW && this.#dead > Math.ceil(this.#most * this.#count)) {
       throw new DeadRatioError(
-        `Cannot go on: ${this.#dead} of the last ${this.#count} events went to the dead letter, more than --max-dead-ratio allows`,
+        `Cannot go on: ${this.#dead} of ${
+          this.#all ? "" : "the last "
+        }${this.#count} events went to the dead letter, more than --max-dead-ratio allows`,
       );
     }
   }

@@ -12,6 +12,9 @@ import type { BegunFile, FileCounts } from "../../../lib/state/processed_files.t
 import type { Delivery } from "../reading.ts";
 import type { FileRun, PassesFigures } from "./options.ts";
 
+/** How often it is noted how far a sink is that keeps the position itself, in milliseconds. */
+const NOTE_MS = 1_000;
+
 /** What changes while files are read. */
 export interface Live {
   readonly figures: PassesFigures;
@@ -44,14 +47,19 @@ export function fileReader(
     const key = keyOf(file);
     const facts = { path: local.path, name: file.name, fileTimeUs: file.timeUs, purgeAccounts };
     // A sink that keeps positions may be ahead of what was noted.
-    const earlier = await countRows({ ...facts, after: begun.cursor, upTo: await positions?.load(key) });
+    const start = await positions?.load(key);
+    const earlier = await countRows({ ...facts, after: begun.cursor, upTo: start });
     const before = settled(counters);
     const counts = () => added(earlier, settled(counters), before);
+    if (start !== undefined) await begun.partial({ ...earlier, cursor: start });
+    const noting = positions &&
+      setInterval(() => begun.partial({ ...counts(), cursor: counters.cursors.get(key) }), NOTE_MS);
     const rows = createRowCounters();
     const source = live.source = megastreamFile({ ...facts, key, inferences, counters: rows });
     try {
       await pipe(source, positions ?? begun.checkpoints(counts));
     } finally {
+      clearInterval(noting);
       live.source = undefined;
       addRowCounters(live.rows, rows);
     }

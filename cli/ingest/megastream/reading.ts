@@ -88,6 +88,7 @@ export async function makeReading(context: MegastreamContext, target: Target): P
     name: store.place,
     collections: [POSTS],
     late: true,
+    ratioOfAll: true,
     stats: {
       get bytesReceived() {
         return figures.bytesDone;

@@ -24,41 +24,63 @@ export interface BulkBody {
   /** NDJSON in UTF-8: an action, and under it the document if there is one. */
   readonly bytes: Buffer;
   /** Where in `bytes` each line ends. */
-  readonly ends: Uint32Array;
+  readonly ends: readonly number[];
+}
+
+/** Room for bodies. Used again and again, because fresh bytes for each are garbage that nobody is in a hurry to collect. */
+export interface Room {
+  bytes: Uint8Array;
 }
 
 /** A UTF-16 unit becomes three bytes of UTF-8 at most. */
 const MOST_BYTES_A_UNIT = 3;
-/** A first guess; a small record with its action has 500. */
-const BYTES_A_LINE = 640;
+const FIRST_BYTES = 65_536;
 
 const encoder = new TextEncoder();
 
+/** Room that grows with what is put into it. */
+export function newRoom(): Room {
+  return { bytes: new Uint8Array(FIRST_BYTES) };
+}
+
 /**
- * Builds bodies of at most `maxBytes` bytes; a line that has more by itself goes alone.
+ * Builds bodies of at most `maxBytes()` bytes, asked before each; a line that has more by itself goes alone. Each one is good until the
+ * next is asked for, because they all use the same room.
  *
  * Each line is encoded by itself: measured, one text of all takes twice as long, and a single Japanese post doubles its size.
  *
  * @param lines In the order in which they are sent.
  */
-export function bulkBodies(lines: readonly Line[], maxBytes: number): BulkBody[] {
-  let bytes: Buffer = Buffer.allocUnsafeSlow(lines.length * BYTES_A_LINE);
-  const ends = new Uint32Array(lines.length);
-  let end = 0;
-  lines.forEach((line, i) => {
+export function* bulkBodies(lines: readonly Line[], maxBytes: () => number, room = newRoom()): Generator<BulkBody> {
+  let ends: number[] = [];
+  let from = 0, end = 0;
+  for (const [i, line] of lines.entries()) {
     const text = textOf(line);
-    const most = text.length * MOST_BYTES_A_UNIT;
-    if (end + most > bytes.length) bytes = grown(bytes, end, most);
-    end += encoder.encodeInto(text, bytes.subarray(end)).written;
-    ends[i] = end;
-  });
-  return cut({ lines, bytes: bytes.subarray(0, end), ends }, maxBytes);
+    fit(room, end, text.length * MOST_BYTES_A_UNIT);
+    const { written } = encoder.encodeInto(text, room.bytes.subarray(end));
+    if (i > from && end + written > maxBytes()) {
+      yield bodyOf(lines.slice(from, i), room, ends);
+      room.bytes.copyWithin(0, end, end + written);
+      from = i;
+      end = 0;
+      ends = [];
+    }
+    end += written;
+    ends.push(end);
+  }
+  if (from < lines.length) yield bodyOf(lines.slice(from), room, ends);
 }
 
-function grown(bytes: Buffer, used: number, more: number): Buffer {
-  const larger = Buffer.allocUnsafeSlow(Math.max(bytes.length * 2, used + more));
-  bytes.copy(larger, 0, 0, used);
-  return larger;
+function bodyOf(lines: readonly Line[], { bytes }: Room, ends: readonly number[]): BulkBody {
+  return { lines, bytes: Buffer.from(bytes.buffer, 0, ends.at(-1)), ends };
+}
+
+/** Makes `room` larger where there are no `more` bytes behind those that are used. */
+function fit(room: Room, used: number, more: number): void {
+  if (used + more <= room.bytes.length) return;
+  const larger = new Uint8Array(Math.max(room.bytes.length * 2, used + more));
+  larger.set(room.bytes.subarray(0, used));
+  room.bytes = larger;
 }
 
 /** Cuts a body into such of at most `maxBytes` bytes. */

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { SEED } from "../../../tests/support/pipeline_ends.ts";
-import { bulkBodies, type BulkBody, halves, type Line } from "./body.ts";
+import { bulkBodies, type BulkBody, halves, type Line, newRoom } from "./body.ts";
 
 function line(id: string, body?: string): Line {
   const write = { kind: "likes", action: body === undefined ? "delete" : "index", id, uri: id, version: "7" } as const;
@@ -10,7 +10,7 @@ function line(id: string, body?: string): Line {
 
 Deno.test("bulkBodies: an action for each line, and the document under it as it is", () => {
   const big = { ...line("b").write, version: "1804111561854418944" };
-  const [body, ...more] = bulkBodies([line('a"\n', '{"n":1}'), { ...line("b"), write: big, routing: "r" }], 1000);
+  const [body, ...more] = bulkBodies([line('a"\n', '{"n":1}'), { ...line("b"), write: big, routing: "r" }], () => 1000);
   deepEqual(more, []);
   equal(
     body!.bytes.toString(),
@@ -20,10 +20,11 @@ Deno.test("bulkBodies: an action for each line, and the document under it as it 
 });
 
 /** Bodies as their texts and lines, which must agree. */
-function shown(bodies: readonly BulkBody[]): [text: string, lines: readonly Line[]][] {
-  return bodies.map(({ lines, bytes, ends }) => {
+function shown(bodies: Iterable<BulkBody>): [text: string, lines: readonly Line[]][] {
+  return Array.from(bodies, ({ lines, bytes, ends }) => {
     const text = bytes.toString();
-    equal(text, bulkBodies(lines, 1e9)[0]!.bytes.toString());
+    const [again] = bulkBodies(lines, () => 1e9);
+    equal(text, again!.bytes.toString());
     equal(ends.length, lines.length);
     equal(ends.at(-1), bytes.length);
     return [text, lines];
@@ -37,8 +38,8 @@ const someLines = fc.array(
 Deno.test("bulkBodies, halves: whatever is cut where, nothing is lost and no body is larger than it must be", () => {
   fc.assert(
     fc.property(someLines, fc.integer({ min: 1, max: 9000 }), (lines, maxBytes) => {
-      const whole = bulkBodies(lines, 1e9);
-      const cuts = [bulkBodies(lines, maxBytes), whole.flatMap((body) => halves(body, maxBytes))].map(shown);
+      const whole = [...bulkBodies(lines, () => 1e9)];
+      const cuts = [bulkBodies(lines, () => maxBytes), whole.flatMap((body) => halves(body, maxBytes))].map(shown);
       for (const bodies of cuts) {
         deepEqual(bodies.flatMap(([, some]) => some), lines);
         equal(bodies.map(([text]) => text).join(""), whole[0]?.bytes.toString() ?? "");
@@ -50,9 +51,26 @@ Deno.test("bulkBodies, halves: whatever is cut where, nothing is lost and no bod
 });
 
 Deno.test("halves: of an odd number the first one is larger", () => {
-  const [body] = bulkBodies([line("a"), line("b"), line("c")], 1e9);
+  const [body] = bulkBodies([line("a"), line("b"), line("c")], () => 1e9);
   const [first, second] = halves(body!, 1e9);
   deepEqual([first!, second!].map(({ lines }) => lines.map(({ write }) => write.id)), [["a", "b"], ["c"]]);
+});
+
+Deno.test("bulkBodies: the room is used again, a limit that was found meanwhile counts at once", () => {
+  const lines = [..."abcdefgh"].map((id) => line(id));
+  const room = newRoom();
+  const { bytes } = room;
+  const size = encoded(shown(bulkBodies(lines, () => 1e9))[0]![0]);
+  let maxBytes = size / 2;
+  const counts: number[] = [];
+  for (const body of bulkBodies(lines, () => maxBytes, room)) {
+    equal(body.bytes.buffer, bytes.buffer);
+    counts.push(body.lines.length);
+    maxBytes = size / 4;
+  }
+  deepEqual(counts, [4, 2, 2]);
+  shown(bulkBodies([line("long", "x".repeat(100_000))], () => 1e9, room));
+  ok(room.bytes.length > 100_000);
 });
 
 function encoded(text: string): number {

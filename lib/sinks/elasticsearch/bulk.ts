@@ -4,7 +4,7 @@
  * @module
  */
 import { ConfigError, PoisonError, TransientError } from "../../pipeline/errors.ts";
-import { bulkBodies, type BulkBody, halves, type Line } from "./body.ts";
+import { bulkBodies, type BulkBody, halves, type Line, newRoom, type Room } from "./body.ts";
 import { classifyItem, classifyRequest, describeError, errorOf, memberOf, type ServerError } from "./classify.ts";
 import type { Answer } from "./connection.ts";
 import type { InFlight } from "./in_flight.ts";
@@ -46,6 +46,7 @@ const MOST_BAD_REQUESTS = 10;
 export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissing }: BulkOptions): BulkSender {
   let limit = maxBytes;
   const badRequests = countBadRequests();
+  const rooms: Room[] = [];
 
   /** Answers with the failures; adds to `todo` what must be sent in smaller parts. */
   function settle(body: BulkBody, answer: Answer, todo: BulkBody[]): readonly Failure[] {
@@ -119,11 +120,11 @@ export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissi
     }
   }
 
-  return async (lines, signal) => {
+  async function sendBody(body: BulkBody, signal: AbortSignal): Promise<readonly Failure[]> {
     const failures: Failure[] = [];
-    const todo = bulkBodies(lines, limit).reverse();
-    for (let body; (body = todo.pop());) {
-      const { bytes } = body;
+    const todo = [body];
+    for (let part; (part = todo.pop());) {
+      const { bytes } = part;
       const answer = await inFlight.run(signal, () =>
         requests.send({
           method: "POST",
@@ -133,8 +134,17 @@ export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissi
           ndjson: true,
           signal,
         }));
-      failures.push(...settle(body, answer, todo));
+      failures.push(...settle(part, answer, todo));
     }
+    return failures;
+  }
+
+  return async (lines, signal) => {
+    const failures: Failure[] = [];
+    const room = rooms.pop() ?? newRoom();
+    for (const body of bulkBodies(lines, () => limit, room)) failures.push(...await sendBody(body, signal));
+    // Not where that threw: a request without an answer may be on its way still.
+    rooms.push(room);
     return failures;
   };
 }

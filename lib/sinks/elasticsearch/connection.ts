@@ -132,7 +132,9 @@ async function makeTransport(
   );
   // Texts stay as they are: the client's own parser refuses documents with a `__proto__` key.
   const serializer = Object.assign(new client.Serializer(), { deserialize: (text: string) => text });
-  return { pool, transport: new client.Transport({ connectionPool: pool, serializer, maxRetries: 0 }) };
+  // The client would take secrets out of an error that nobody sees, and for that make a text of each byte of the body.
+  const redaction = { type: "off" } as const;
+  return { pool, transport: new client.Transport({ connectionPool: pool, serializer, maxRetries: 0, redaction }) };
 }
 
 async function send(
@@ -174,22 +176,24 @@ async function send(
   }
 }
 
-/** A status of 400 and above is an answer too, although the transport throws it. */
+/**
+ * A status of 400 and above is an answer too, although the transport throws it. Only the message of what it throws may go further: the
+ * rest holds credentials, and the body.
+ */
 function answerOrThrow(error: Failure): Answer {
   const { statusCode, meta } = error;
   if (statusCode !== undefined && statusCode > 0) return answerOf(statusCode, meta?.body, meta?.headers ?? {});
   const message = messageOf(error);
   const node = meta?.meta?.connection?.url;
-  if (node === undefined) throw error;
+  if (node === undefined) throw new Error(`Cannot use the client of Elasticsearch: ${message}`);
   const url = new URL(node);
   if (url.protocol === "https:" && TLS_FAULT.test(message)) {
     throw new ConfigError(`Cannot use ${placeOf(url)}: ${message}`, {
-      cause: error,
       hint:
         "Name the file of the certificate authority with --ca-cert, or trust any certificate with --skip-tls-verify",
     });
   }
-  throw new TransientError(`Cannot reach ${placeOf(url)}: ${message}`, { cause: error });
+  throw new TransientError(`Cannot reach ${placeOf(url)}: ${message}`);
 }
 
 function answerOf(status: number, content: unknown, headers: Headers): Answer {

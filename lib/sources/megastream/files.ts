@@ -20,6 +20,7 @@ export interface ListedFile {
 
 /** A file on the local disk; disposed of, it is removed if it was fetched. */
 export interface LocalFile extends AsyncDisposable {
+  /** Where it lies. */
   readonly path: string;
 }
 
@@ -27,6 +28,7 @@ export interface LocalFile extends AsyncDisposable {
 export interface ListOptions {
   /** Files before this time (microseconds) need not be listed; where that saves nothing they are listed all the same. */
   readonly sinceUs?: number | undefined;
+  /** Gives up when it aborts. */
   readonly signal: AbortSignal;
 }
 
@@ -75,11 +77,16 @@ export type BadFileCode =
 
 /** A file that cannot be read, or not further. It is reported and left; others go on. */
 export class BadFileError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "BadFileError";
   /** What is wrong. */
   readonly code: BadFileCode;
 
-  /** @param detail What exactly, without the code. */
+  /**
+   * Something that is wrong with a file.
+   *
+   * @param detail What exactly, without the code.
+   */
   constructor(code: BadFileCode, detail: string, options?: ErrorOptions) {
     super(`${code}: ${detail}`, options);
     this.code = code;
@@ -88,6 +95,7 @@ export class BadFileError extends Error {
 
 /** A file that was listed is gone. */
 export class FileVanishedError extends Error {
+  /** Tells the class where `instanceof` cannot. */
   override readonly name = "FileVanishedError";
 }
 

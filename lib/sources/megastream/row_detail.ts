@@ -33,3 +33,9 @@ function shown(value: unknown): unknown {
   // Decoded and not sliced: a slice would keep the whole text in memory.
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, written));
 }
+
+/** A column as it was before it became a member of a dead letter. */
+export function bytesShown(value: unknown): unknown {
+  const base64 = (value as { readonly $bytes?: unknown } | null | undefined)?.$bytes;
+  return typeof base64 === "string" ? new Uint8Array(Buffer.from(base64, "base64")) : value;
+}

@@ -10,6 +10,7 @@ import { parseTimestamp } from "../../atproto/time.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import type { Row } from "./files.ts";
 import { fitsInto, rowDetail } from "./row_detail.ts";
+import { columnInferences, isObject, type Json, MAX_BYTES, memberInferences, parsePost } from "./row_json.ts";
 import { collectionOf, isAbsent, type PostName, postNameOf, POSTS, textOrNone } from "./row_uri.ts";
 
 /** What {@link readRow} needs to know of the file. */
@@ -45,7 +46,6 @@ export interface RowEvent {
 /** What {@link readRow} found. */
 export type RowResult = RowEvent | { readonly skip: SkipReason };
 
-type Json = Readonly<Record<string, unknown>>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What of a row is looked at: its columns have the right types, and an empty text counts as none. */
@@ -53,16 +53,14 @@ interface Columns {
   readonly row: Row;
   readonly uri: string | undefined;
   readonly did: string | undefined;
-  /** Parsed. */
+  /** Parsed, without inferences that repeat the column's. */
   readonly post: Json;
+  /** The column's text; `undefined`: it is NULL, or not wanted; `null`: it is no JSON object. */
+  readonly inferences: string | null | undefined;
   /** Of `post`. */
   readonly message: Json;
 }
 
-/** The longest `raw_post`, and the longest inferences, in bytes. */
-const MAX_BYTES = 16 * 1024 * 1024;
-
-const isObject = (x: unknown): x is Json => typeof x === "object" && x !== null && !Array.isArray(x);
 const bad = (reason: string, why: string) => new PoisonError(reason, `Cannot read row: ${why}`);
 /** A number that can be a time in microseconds, or one that counts. */
 const positive = (x: unknown) => Number.isSafeInteger(x) && (x as number) > 0 ? x as number : undefined;
@@ -100,25 +98,17 @@ function columnsOf(row: Row): Columns {
     throw bad("too_large", `raw_post has more than ${MAX_BYTES} bytes`);
   }
   if (text === undefined) throw bad("bad_raw_post", "raw_post is empty");
-  const post = parsed(text);
-  if (!isObject(post)) throw bad("bad_raw_post", "raw_post is not a JSON object");
+  const inferences = columnInferences(row.inferences);
+  const post = parsePost(text, inferences);
+  if (post === undefined) throw bad("bad_raw_post", "raw_post is not a JSON object");
   if (!isObject(post.message)) throw bad("bad_raw_post", "raw_post has no message");
-  return { row, uri, did, post, message: post.message };
+  return { row, uri, did, post, inferences, message: post.message };
 }
 
 function textIn(column: string, value: unknown): string | undefined {
   if (isAbsent(value)) return undefined;
   if (typeof value !== "string") throw bad("bad_type", `${column} is neither TEXT nor NULL`);
   return value;
-}
-
-/** `undefined` for a text that is not JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function readAccount(columns: Columns, options: RowOptions): RowResult {
@@ -184,7 +174,7 @@ function readDelete({ row, message }: Columns, { did, rkey }: PostName, commit: 
 }
 
 function readPost(
-  { row, post, message }: Columns,
+  { row, post, message, inferences: column }: Columns,
   { did, rkey }: PostName,
   { operation, rev, record, cid }: Json & { readonly operation: "create" | "update" },
   options: RowOptions,
@@ -197,7 +187,7 @@ function readPost(
     : { rev: rev as string, operation, collection: POSTS, rkey, record };
   if (textOrNone(cid) !== undefined) commit.cid = cid as string;
   const enriched = enrichedOf(row, options, post.hydrated_metadata);
-  const inferences = inferencesOf(row.inferences, post.inferences);
+  const inferences = row.inferences === null ? memberInferences(post.inferences) : column;
   if (typeof inferences === "string") enriched.inferences = inferences;
   const event: CommitEvent = {
     did,
@@ -231,16 +221,6 @@ function enrichedOf({ row, created_at }: Row, { file }: RowOptions, hydrated?: u
 function uriIn(value: unknown, name: string): string | undefined {
   const member = isObject(value) ? value[name] : undefined;
   return isObject(member) ? textOrNone(member.uri) : undefined;
-}
-
-/** The text of a JSON object; `undefined`: there are none, or none are wanted; `null`: there are some that are no object. */
-function inferencesOf(column: unknown, nested: unknown): string | undefined | null {
-  if (column === undefined) return undefined;
-  if (column === null) {
-    if (nested === undefined || nested === null) return undefined;
-    return isObject(nested) ? JSON.stringify(nested) : null;
-  }
-  return typeof column === "string" && fitsInto(column, MAX_BYTES) && isObject(parsed(column)) ? column : null;
 }
 
 /** When the row was enriched: `YYYY-MM-DD HH:MM:SS`, UTC, some with a fraction. */

@@ -7,6 +7,7 @@ import type { GetObjectCommandOutput, ListObjectsV2CommandOutput } from "@aws-sd
 
 /** Where a bucket is, and as whom it is asked. */
 export interface S3ClientOptions {
+  /** Its name. */
   readonly bucket: string;
   /** `us-east-1` */
   readonly region: string;

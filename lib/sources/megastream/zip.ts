@@ -15,9 +15,9 @@ import type { TempFile } from "./temp_files.ts";
 const MAX_DIRECTORY_BYTES = 16 * 1024 * 1024;
 /** Names of candidates that an error tells. */
 const SHOWN_NAMES = 5;
-const READ_BYTES = 64 * 1024;
+const READ_BYTES = 128 * 1024;
 /** Inflated bytes come in pieces of at most this size, however well they were compressed. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 512 * 1024;
 const STORED = 0, DEFLATE = 8;
 const LOCAL_HEADER_BYTES = 30;
 const LOCAL_HEADER = 0x04034b50;
