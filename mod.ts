@@ -94,7 +94,8 @@ export {
   type TargetOptions,
 } from "./lib/sinks/elasticsearch.ts";
 export type { Kind as DocumentKind } from "./lib/transforms/elasticsearch/kinds.ts";
-export type { Enrichment } from "./lib/transforms/elasticsearch/writes.ts";
+export type { VectorFault } from "./lib/transforms/embeddings/codec.ts";
+export type { Enrichment, PostCounters } from "./lib/transforms/posts.ts";
 export { ndjsonSink, type NdjsonSinkOptions } from "./lib/sinks/ndjson.ts";
 export { nullSink } from "./lib/sinks/null.ts";
 export { type SqliteIndex, type SqliteSink, sqliteSink, type SqliteSinkOptions } from "./lib/sinks/sqlite.ts";

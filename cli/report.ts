@@ -78,7 +78,11 @@ export interface Summary {
   /** What `--race` took from each host. */
   readonly race?: SourceStats["race"];
   /** Writes of the sink elasticsearch that something newer was there for already: among `written`. */
-  readonly elasticsearch?: { readonly superseded?: number };
+  readonly elasticsearch?: {
+    readonly superseded?: number;
+    /** Of a dry run, by index. */
+    readonly documents?: Readonly<Record<string, number>>;
+  };
   readonly cursor: unknown;
   readonly lag_ms: number | null;
   readonly started_at: string;

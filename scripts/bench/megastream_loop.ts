@@ -30,7 +30,9 @@ export async function loopRows(path: string, url: string): Promise<number> {
   const bulks = openBulks({ url, prefix: "", size: 500, concurrency: 4 });
   using database = new DatabaseSync(path, { readOnly: true });
   let count = 0;
-  for (const { raw_post, inferences } of database.prepare("SELECT raw_post, inferences FROM enriched_posts").iterate()) {
+  for (
+    const { raw_post, inferences } of database.prepare("SELECT raw_post, inferences FROM enriched_posts").iterate()
+  ) {
     const { message: { did, time_us, commit } } = JSON.parse(String(raw_post));
     const { text_embeddings } = JSON.parse(String(inferences));
     const { record } = commit;

@@ -16,6 +16,15 @@ const MINUS = 45, POINT = 46, ZERO = 48, COMMA = 44, OPEN = 91, CLOSE = 93;
 let bytes = Buffer.alloc(0);
 let view = new DataView(bytes.buffer);
 
+/** @throws {PoisonError} `not_finite` where JSON has no such number. */
+export function checkFinite(vector: Float32Array): void {
+  for (let i = 0; i < vector.length; i++) {
+    const value = vector[i]!;
+    // What is not finite is the only thing that does not give 0.
+    if (value - value !== 0) throw new PoisonError("not_finite", `Cannot write vector: it contains ${value}`);
+  }
+}
+
 /**
  * A vector as a JSON array.
  *

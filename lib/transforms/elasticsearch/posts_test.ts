@@ -11,7 +11,7 @@ const ROOT = `at://${B}/${POST}/3m4fxx2222222`, PARENT = S;
 /** The document's text for a record. */
 function body(record: unknown, enrichment?: Enrichment, counters?: PostCounters): string {
   const event = commit({ collection: POST, record: record as Record<string, unknown> });
-  return postBody(event, { uri: URI, indexedAt: NOW_TEXT, enrichment, counters });
+  return postBody(event, { uri: URI, indexedAt: NOW_TEXT, enrichment, counters })();
 }
 
 /** One field of it. */
@@ -110,5 +110,6 @@ Deno.test("a record that is no post is refused", () => {
   for (const record of [undefined, null, "text", 5, [], { $type: "app.bsky.feed.like" }, { $type: null }]) {
     assert.throws(() => body(record), refused("bad_record"));
   }
-  assert.throws(() => body({}, { vectors: { m: Float32Array.of(NaN) } }), refused("not_finite"));
+  const options = { uri: URI, indexedAt: NOW_TEXT, enrichment: { vectors: { m: Float32Array.of(0.5, NaN) } } };
+  assert.throws(() => postBody(commit({ collection: POST, record: {} }), options), refused("not_finite"));
 });

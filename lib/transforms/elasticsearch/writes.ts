@@ -52,7 +52,7 @@ export interface Write {
   readonly uri: string;
   /** The external version: a positive int64 in decimal digits. */
   readonly version: string;
-  /** The document as JSON text; only with `index`. */
+  /** The document as JSON text, perhaps put together anew each time; only with `index`. */
   readonly body?: string;
 }
 
@@ -175,10 +175,15 @@ function indexOf(event: CommitEvent, options: DocumentOptions, indexedAt: string
   const enrichment = kind === "posts" ? options.enrichmentOf?.(event) : undefined;
   const rank = enrichment ? RANK.enriched : RANK.plain;
   const version = versionOf(commitMicros(event), rank);
-  const body = kind === "posts"
-    ? postBody(event, { uri, indexedAt, enrichment, counters: options.counters })
-    : bodyOf(kind, event, uri, indexedAt);
-  return { kind, action: "index", id: documentId(uri), uri, version, body };
+  const head = { kind, action: "index", id: documentId(uri), uri, version } as const;
+  if (kind !== "posts") return { ...head, body: bodyOf(kind, event, uri, indexedAt) };
+  const body = postBody(event, { uri, indexedAt, enrichment, counters: options.counters });
+  return {
+    ...head,
+    get body() {
+      return body();
+    },
+  };
 }
 
 function bodyOf(kind: Kind, event: CommitEvent, uri: string, indexedAt: string): string {
