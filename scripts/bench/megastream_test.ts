@@ -9,14 +9,17 @@ import { pipeRows } from "./megastream_pipeline.ts";
 
 const ROWS = 30;
 
-/** The documents that `write` leaves behind, but for when they were written. */
+/** Numbers as float32: the loop prints more digits of them. */
+const asFloat = (_: string, value: unknown) => typeof value === "number" ? Math.fround(value) : value;
+
+/** The documents that `write` leaves behind as text, but for when they were written. */
 async function documentsBy(write: (path: string, url: string) => Promise<number>, path: string) {
   const memory = memoryElasticsearch();
   await using server = await scriptedElasticsearch(memory.script);
   assert.equal(await write(path, server.url), ROWS);
   return [...memory.documents].map(([name, { indexed_at, ...document }]) => {
     assert.equal(typeof indexed_at, "string");
-    return [name, document];
+    return JSON.stringify([name, document], asFloat);
   });
 }
 

@@ -87,16 +87,24 @@ Deno.test("M45: kill -9 with several writes under way: the state says what is se
     const name = await writeManyRows(`${folder}/files`, ROWS);
     const state = statePath(folder, "elasticsearch");
     let killed = false;
-    const stuck = Promise.withResolvers<Behaviour>();
-    await using server = await serverWith((request, count) => count === 2 && !killed ? stuck.promise : bulkOk(request));
+    const second = Promise.withResolvers<void>(), third = Promise.withResolvers<Behaviour>();
+    await using server = await serverWith(async (request, count) => {
+      if (!killed && count === 1) await second.promise;
+      return !killed && count === 2 ? third.promise : bulkOk(request);
+    });
     {
       await using child = startCli(["megastream", ...into(server), "--concurrency", "4"], { cwd: folder });
-      // The third write hangs, all others go through: the position waits for it, and rows behind it are settled.
-      await until(() => server.received(BULK).length >= 9 && (readState(state)[0]?.cursor ?? 0) > 0, "writes");
+      // The position moves on behind the second write when later ones are settled, and waits for the third.
+      await until(() => server.received(BULK).length >= 6, "writes");
+      const cursor = () => readState(state)[0]?.cursor ?? 0;
+      await until(() => cursor() > 0, "the first position");
+      const before = cursor();
+      second.resolve();
+      await until(() => cursor() > before, "the second position");
       child.kill("SIGKILL");
       await child.status;
       killed = true;
-      stuck.resolve("reset");
+      third.resolve("reset");
     }
     const [{ status, cursor, rows }] = readState(state) as [ReturnType<typeof readState>[0]];
     assert.equal(status, "partial");

@@ -36,6 +36,7 @@ const POSTS = "app.bsky.feed.post";
 export async function makeReading(context: MegastreamContext, target: Target): Promise<Reading> {
   const { values } = context;
   const startedAt = Date.now();
+  const models = modelsOf(values.embeddings);
   const temp = await tempFiles(values.tempDir ?? tmpdir());
   const store = await openStore(context, temp);
   const figures = createPassesFigures();
@@ -63,7 +64,7 @@ export async function makeReading(context: MegastreamContext, target: Target): P
         live,
         keyOf,
         purgeAccounts: values.purgeAccounts.filter((status) => status !== "none"),
-        inferences: target.sink !== "elasticsearch" || modelsOf(values.embeddings).length > 0,
+        inferences: target.sink !== "elasticsearch" || models.length > 0,
         ...(printer && { onRead: printer.file }),
       }),
       ...(positions && { isDone: async (file) => await positions.load(keyOf(file)) === END }),
