@@ -8,6 +8,7 @@ import type { SinkName, SinkSettings } from "../../lib/sinks/registry.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { sinkOptions } from "../options/delivery.ts";
 import { elasticsearchOf } from "./elasticsearch.ts";
+import { type RedisFacts, redisOf } from "./redis.ts";
 
 /** What is known of the events that will come. */
 export interface ReadingFacts {
@@ -17,6 +18,8 @@ export interface ReadingFacts {
   readonly collections?: readonly string[] | undefined;
   /** Whether a create may come after its delete, as it does from files. */
   readonly late?: boolean;
+  /** What the sink redis needs of the run. */
+  readonly redis?: RedisFacts;
 }
 
 /**
@@ -40,5 +43,6 @@ export function sinkSettings(
     retentionMs: retention,
     out,
     ...(sink === "elasticsearch" && { elasticsearch: elasticsearchOf(values, facts) }),
+    ...(sink === "redis" && { redis: redisOf(values, facts.redis) }),
   };
 }

@@ -62,10 +62,12 @@ export interface Target {
 
 /** The context of a command that has the options of a target. */
 export interface TargetContext {
-  readonly values: Pick<
-    Values<TargetOptions>,
-    "sink" | "db" | "out" | "stateKey" | "stateFile" | "deadLetter" | "elasticsearchUrl"
-  >;
+  readonly values:
+    & Pick<
+      Values<TargetOptions>,
+      "sink" | "db" | "out" | "stateKey" | "stateFile" | "deadLetter" | "elasticsearchUrl"
+    >
+    & Partial<Pick<Values<TargetOptions>, "redisUrl">>;
   readonly origins: Readonly<Record<string, { readonly source: string; readonly name: string }>>;
   readonly env: CommandContext["env"];
 }
@@ -87,6 +89,7 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
     place: {
       sqlite: values.db,
       elasticsearch: redactUrl(values.elasticsearchUrl.join(",")) || "nowhere",
+      redis: redactUrl(values.redisUrl ?? ""),
       ndjson: values.out,
       stdout: "stdout",
       null: "nowhere",
@@ -123,9 +126,9 @@ function stateFileOf(
   { values, origins }: Pick<TargetContext, "values" | "origins">,
   { format, defaultKey, olderFile }: StateOptions,
 ): string | undefined {
-  if (sink === "sqlite" && format !== "files") {
+  if (SINKS[sink].keepsPosition && format !== "files") {
     if (origins.stateFile?.source === "flag") {
-      throw new ConfigError("Cannot use --state-file with --sink sqlite: the position is kept in the database", {
+      throw new ConfigError(`Cannot use --state-file with --sink ${sink}: the position is kept in the database`, {
         hint: "Use --state-key to keep several positions in one database",
       });
     }

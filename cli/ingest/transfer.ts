@@ -59,13 +59,18 @@ export async function transfer(
   const { context, target } = run;
   const { values } = context;
   const concurrency = concurrencyOf(values.concurrency, target.sink);
+  await using resources = new AsyncDisposableStack();
+  const gaps = resources.use(openGapStore(target.gaps));
+  const recordGaps: RecordGaps = async (key, found) => {
+    if (!values.dryRun) await gaps.record(key, found, { signal: signals.kill });
+  };
   const settings = sinkSettings(values, target.sink, {
     concurrency,
     collections: reading.collections,
     late: reading.late ?? false,
+    redis: { command: context.command, recordGaps, stop: signals.stop, lockFolder: dirname(target.gaps) },
   });
   const accepts = await SINKS[target.sink].accepts?.(settings);
-  await using resources = new AsyncDisposableStack();
   if (!values.dryRun) {
     await makeOwnFolders(values, target);
     for (const lock of target.locks) resources.use(await acquireLock(lock, { command: context.command }));
@@ -74,8 +79,7 @@ export async function transfer(
   const sink = resources.use(values.dryRun ? await drySink(target, settings) : await SINKS[target.sink].open(settings));
   run.figures = sink.figures;
   const deadRatio = new DeadRatio(values.maxDeadRatio, { all: reading.ratioOfAll ?? false });
-  const delivery = resources.use(await openDelivery(run, { sink, accepts, concurrency, deadRatio }, signals));
-  return await reading.run(delivery);
+  return await reading.run(await openDelivery(run, { sink, accepts, concurrency, deadRatio, recordGaps }, signals));
 }
 
 /** A sink that is open, and how it is written to. */
@@ -84,13 +88,17 @@ interface SinkParts {
   readonly accepts: ((event: AnyEvent) => boolean) | undefined;
   readonly concurrency: number;
   readonly deadRatio: DeadRatio;
+  readonly recordGaps: RecordGaps;
 }
+
+/** Makes gaps durable, unless nothing is to be written. */
+type RecordGaps = NonNullable<PipelineOptions<AnyEvent, AnyEvent>["recordGaps"]>;
 
 async function openDelivery(
   run: Prepared,
-  { sink, accepts, concurrency, deadRatio }: SinkParts,
+  { sink, accepts, concurrency, deadRatio, recordGaps }: SinkParts,
   { stop, kill }: StopSignals,
-): Promise<Delivery & Disposable> {
+): Promise<Delivery> {
   const { context: { values, command }, target, filtering, counters } = run;
   const deadLetter = values.dryRun ? undefined : await openDeadLetter({
     path: target.deadLetter,
@@ -98,7 +106,6 @@ async function openDelivery(
     command,
     key: target.key,
   });
-  const gaps = openGapStore(target.gaps);
   const positions = sink.checkpoints ?? filePositions(target, values.dryRun);
   const options: Omit<PipelineOptions<AnyEvent, AnyEvent>, "source"> = {
     through: (batches) => {
@@ -111,9 +118,7 @@ async function openDelivery(
     stop,
     kill,
     deadLetter: (letters, { signal }) => deadLetter ? deadLetter.append(letters, { signal }) : Promise.resolve(),
-    recordGaps: async (key, found) => {
-      if (!values.dryRun) await gaps.record(key, found, { signal: kill });
-    },
+    recordGaps,
     checkpointMs: values.checkpointInterval,
     batchSize: values.batchSize ?? SINKS[target.sink].defaultBatchSize,
     batchMs: values.batchTimeout,
@@ -133,7 +138,6 @@ async function openDelivery(
     figures: () => sink.figures?.(),
     announce: (where) => announce(target, values.dryRun, where),
     pipe: (source, checkpoints = positions) => runPipeline({ ...options, source, ...(checkpoints && { checkpoints }) }),
-    [Symbol.dispose]: () => gaps[Symbol.dispose](),
   };
 }
 

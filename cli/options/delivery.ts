@@ -5,13 +5,14 @@
  */
 import { MOST_TIMER_MS } from "../kit/units.ts";
 import { elasticsearchOptions } from "./elasticsearch.ts";
+import { redisOptions } from "./redis.ts";
 import { choice, duration, ingex, integer, list, number, path, size, text, toggle } from "../kit/option.ts";
 
 const group = "Delivery";
 const sinkGroup = "Sinks";
 
 /** The sinks that can be chosen; `lib/sinks/registry.ts` has one entry for each (a test compares them). */
-export const SINK_NAMES = ["sqlite", "elasticsearch", "ndjson", "stdout", "null"] as const;
+export const SINK_NAMES = ["sqlite", "elasticsearch", "redis", "ndjson", "stdout", "null"] as const;
 
 /** Declarations of the options. */
 export const deliveryOptions = {
@@ -81,6 +82,7 @@ export const deliveryOptions = {
 /** Declarations of the sinks' own options. */
 export const sinkOptions = {
   ...elasticsearchOptions,
+  ...redisOptions,
   db: path("db", { help: "SQLite file", group: sinkGroup, common: true }, "./bskyingest.db"),
   table: text(
     "table",

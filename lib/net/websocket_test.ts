@@ -156,3 +156,14 @@ Deno.test("nothing at all within the time: dead; pongs and no data: silent", asy
   assert.deepEqual(await silent.closed, { kind: "silent" });
   assert.ok(Date.now() - begun >= 590);
 });
+
+Deno.test("a limit of silence that changes is asked for at each look", async () => {
+  await using server = await startScripted({ onDial: (dial) => void dial.accept("a") });
+  let silentMs = 0, looks = 0;
+  const connection = connect(server.url, { ...options, liveMs: 30, silentMs: () => (looks++, silentMs) });
+  const texts = readAll(connection);
+  await until(() => looks >= 10);
+  assert.equal(server.sockets.size, 1);
+  silentMs = 20;
+  assert.deepEqual([await connection.closed, await texts], [{ kind: "silent" }, ["a"]]);
+});

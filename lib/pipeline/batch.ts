@@ -65,6 +65,8 @@ export interface Batch<T> {
    * the source does not know. A batch without this method can be cut only with `cursor: undefined` in the first part.
    */
   cursorAfter?(item: unknown): Cursor | undefined;
+  /** Whether two items that follow each other came as one, and must not be parted for a limit. Default: none. */
+  joined?(item: unknown, next: unknown): boolean;
 }
 
 /** How many events a batch stands for, whatever became of them. */
@@ -121,5 +123,7 @@ export function merge<T>(parts: readonly Batch<T>[]): Batch<T> {
       const behind = parts.slice(0, parts.indexOf(part!)).some((p) => p.poison?.length);
       return behind || another ? undefined : part?.cursorAfter?.(item);
     },
+    joined: (item, next) =>
+      parts.some((p) => p.items.includes(item as T) && p.items.includes(next as T) && p.joined?.(item, next)),
   };
 }

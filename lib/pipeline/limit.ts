@@ -18,8 +18,8 @@ export interface LimitOptions {
 }
 
 /**
- * Counts what is received, and ends the stream after the n-th *written* item, with the position exactly there. Items that the
- * sink refuses do not count, so before the end it waits to see what became of the last ones.
+ * Counts what is received, and ends the stream after the n-th *written* item, with the position exactly there, or after those that
+ * came as one with it. Items that the sink refuses do not count, so before the end it waits to see what became of the last ones.
  */
 export function limit<T>({ limit, counters, settled, onReached }: LimitOptions): Stage<T, T> {
   let passed = 0;
@@ -35,8 +35,9 @@ export function limit<T>({ limit, counters, settled, onReached }: LimitOptions):
     async transform(batch, controller) {
       let rest = batch;
       while (limit > 0 && rest.items.length >= room(unwritten)) {
-        const whole = rest.items.length === room(unwritten) && !rest.cursorAfter;
-        const [first, second] = whole ? [rest, undefined] : split(rest, room(unwritten));
+        const count = endOfUnit(rest, room(unwritten));
+        const whole = rest.items.length === count && !rest.cursorAfter;
+        const [first, second] = whole ? [rest, undefined] : split(rest, count);
         pass({ ...first, urgent: true }, controller);
         await settled(passed);
         unwritten = passed - counters.written;
@@ -50,4 +51,10 @@ export function limit<T>({ limit, counters, settled, onReached }: LimitOptions):
       pass(rest, controller);
     },
   });
+}
+
+/** The least number of items from `count` on behind which a batch may be cut. */
+function endOfUnit({ items, joined }: Batch<unknown>, count: number): number {
+  while (count < items.length && joined?.(items[count - 1], items[count])) count++;
+  return count;
 }

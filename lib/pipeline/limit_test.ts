@@ -123,3 +123,19 @@ Deno.test("limit: an idle source does not hold back the last items", async () =>
   equal(counters.written, 8);
   idle.resolve();
 });
+
+Deno.test("limit: items that came as one are not parted, also after a stage", async () => {
+  const three = (item: unknown) => Math.floor((item as Num).n / 3);
+  const joined = (item: unknown, next: unknown) => three(item) === three(next);
+  for (const [limit, last] of [[1, 2], [3, 2], [4, 5], [6, 5], [10, 11]] as const) {
+    const store = memoryStore(), sink = memorySink<string>();
+    await runPipeline<Num, string>({
+      source: numbers({ count: 30, sizes: [12], extra: () => ({ joined }) }),
+      through: (batches) => batches.pipeThrough(mapEvents(({ n }) => `${n}`)),
+      sink,
+      checkpoints: store,
+      limit,
+    });
+    deepEqual([sink.items.length, store.positions.get("numbers")], [last + 1, String(last)]);
+  }
+});

@@ -56,6 +56,10 @@ export function mapEvents<I, O extends NonNullable<unknown>>(
           const known = i >= 0 && i < sound && origins[i] !== origins[i + 1] && items.lastIndexOf(item as O) === i;
           return known ? batch.cursorAfter?.(origins[i]) : undefined;
         },
+        joined: (item, next) => {
+          const origin = origins[items.indexOf(item as O)], other = origins[items.lastIndexOf(next as O)];
+          return batch.joined?.(origin, other) ?? false;
+        },
       });
     },
   });

@@ -6,6 +6,7 @@
 import type { AnyEvent } from "../atproto/event.ts";
 import type { Sink } from "../pipeline/sink.ts";
 import type { ElasticsearchSinkOptions } from "./elasticsearch.ts";
+import type { RedisSinkOptions } from "./redis.ts";
 import type { SqliteIndex } from "./sqlite.ts";
 
 /** What the options of all sinks come to; each sink reads its own. */
@@ -22,6 +23,8 @@ export interface SinkSettings {
   readonly out: string;
   /** elasticsearch: all of its own. */
   readonly elasticsearch?: ElasticsearchSinkOptions;
+  /** redis: all of its own. */
+  readonly redis?: RedisSinkOptions;
 }
 
 /** What is known of a sink before it is opened. */
@@ -69,6 +72,15 @@ const ENTRIES = {
     accepts: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).acceptsEvent(elasticsearch!),
     open: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).elasticsearchSink(elasticsearch!),
     openDry: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).dryElasticsearchSink(elasticsearch!),
+  },
+  redis: {
+    brief: "Redis streams, in the formats of two older ingesters",
+    defaultBatchSize: 500,
+    maxConcurrency: 1,
+    defaultConcurrency: 1,
+    keepsPosition: true,
+    accepts: async ({ redis }) => (await import("./redis.ts")).acceptsEvent(redis!),
+    open: async ({ redis }) => (await import("./redis.ts")).redisSink(redis!),
   },
   ndjson: {
     brief: "A file with one JSON text a line; .gz and .zst compress",

@@ -17,6 +17,7 @@ Deno.test("the sinks as they are offered: names, batch sizes, lanes, who keeps t
   assert.deepEqual(rows, [
     ["sqlite", 1000, 1, 1, true],
     ["elasticsearch", 100, Infinity, 4, false],
+    ["redis", 500, 1, 1, true],
     ["ndjson", 500, 1, 1, false],
     ["stdout", 500, 1, 1, false],
     ["null", 500, Infinity, 1, false],

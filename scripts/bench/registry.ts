@@ -6,6 +6,8 @@
 import type { Bench } from "./bench.ts";
 import { bench as elasticsearch } from "./elasticsearch.ts";
 import { bench as filters } from "./filters.ts";
+import { bench as firehose } from "./firehose.ts";
+import { bench as frames } from "./frames.ts";
 import { bench as help } from "./help.ts";
 import { bench as jetstream, filtersBench, zstdBench } from "./jetstream.ts";
 import { bench as megastream } from "./megastream.ts";
@@ -26,5 +28,7 @@ export const BENCHES: readonly Bench[] = [
   filters,
   validate,
   zstd,
+  frames,
+  firehose,
   help,
 ];
