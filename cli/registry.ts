@@ -20,6 +20,24 @@ export const registry: readonly RegistryEntry[] = [
     load: async () => (await import("./commands/megastream.ts")).command,
   },
   {
+    name: "firehose",
+    brief: "com.atproto.sync.subscribeRepos from one or more relays",
+    group: "Ingest",
+    load: async () => (await import("./commands/firehose.ts")).command,
+  },
+  {
+    name: "backfill",
+    brief: "com.atproto.sync.listRepos: the list of all repos",
+    group: "Ingest",
+    load: async () => (await import("./commands/backfill.ts")).command,
+  },
+  {
+    name: "labeler",
+    brief: "com.atproto.label.subscribeLabels from one or more labelers",
+    group: "Ingest",
+    load: async () => (await import("./commands/labeler.ts")).command,
+  },
+  {
     name: "cursor",
     brief: "Show, set and clear saved positions",
     group: "Manage",
