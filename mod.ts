@@ -51,9 +51,20 @@ export { type JetstreamRace, jetstreamRace, type JetstreamRaceOptions } from "./
 export type { HostFigures } from "./lib/sources/merge/tally.ts";
 export { createFilter, type EventFilter, type FilterOptions } from "./lib/transforms/filters.ts";
 export { createValidator, validateWith, type Validator, type ValidatorOptions } from "./lib/transforms/validate.ts";
+export {
+  firehose,
+  type FirehoseOptions,
+  type HostStats,
+  type LiveOptions,
+  type LiveSource,
+  type LiveStats,
+  type LiveTapEntry,
+} from "./lib/sources/firehose.ts";
 export { jetstream, type JetstreamSource } from "./lib/sources/jetstream/jetstream.ts";
 export type { JetstreamOptions, TapEntry } from "./lib/sources/jetstream/options.ts";
 export type { Wire } from "./lib/sources/jetstream/url.ts";
+export { labels, type LabelsOptions } from "./lib/sources/labels.ts";
+export { DONE as LIST_DONE, listRepos, type ListReposOptions, type ListReposSource } from "./lib/sources/list_repos.ts";
 export { type ContainerOptions, openContainer } from "./lib/sources/megastream/container.ts";
 export {
   createRowCounters,

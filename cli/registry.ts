@@ -38,6 +38,12 @@ export const registry: readonly RegistryEntry[] = [
     load: async () => (await import("./commands/labeler.ts")).command,
   },
   {
+    name: "consume",
+    brief: "Redis streams (as a consumer group) into any sink, to share work",
+    group: "Ingest",
+    load: async () => (await import("./commands/consume.ts")).command,
+  },
+  {
     name: "cursor",
     brief: "Show, set and clear saved positions",
     group: "Manage",

@@ -32,7 +32,9 @@ export const command = defineCommand({
       // deno-lint-ignore require-await -- faults of the options must come by the promise
       async makeReading({ key, sink }) {
         const place = simulation?.place ?? { hosts: values.relayHosts };
-        const { pageSize, restart, skipBadPages } = values;
+        const { numRecords, restart, skipBadPages } = values;
+        // A page is never cut.
+        const pageSize = numRecords > 0 ? Math.min(values.pageSize, numRecords) : values.pageSize;
         const keyPrefix = prefixOf(context, key, sink, values.simulate);
         const source = listRepos({ ...place, pageSize, restart, skipBadPages, keyPrefix });
         return readSource(source, { name: source.hosts.join(",") });

@@ -5,22 +5,29 @@
  */
 import { type CommandContext, type CommandGroup, defineSubcommand } from "../kit/command.ts";
 import { duration, integer, toggle } from "../kit/option.ts";
-import { entryOptions, retryOptions, whichOptions } from "../options/dead_letter.ts";
+import { deadStreamOptions, entryOptions, retryOptions, whichOptions } from "../options/dead_letter.ts";
 
 const list = defineSubcommand({
   brief: "Open entries, oldest first",
   examples: [
     { run: "bskyingest dead-letter list", does: "of the only dead letter there is" },
     { run: "bskyingest dead-letter list --state-key jetstream --reason not_json", does: "of one run, one kind" },
+    { run: "bskyingest dead-letter list --stream firehose_live", does: "what consume gave up on" },
   ],
   options: {
     ...whichOptions,
+    ...deadStreamOptions,
     ...entryOptions,
     limit: integer("limit", { help: "At most so many", min: 1, common: true }, 100),
     all: toggle("all", { help: "Retried ones too", common: true }),
   },
   async run(context) {
     const { values, globals } = context;
+    if (values.stream !== undefined) {
+      const { listDeadStream } = await import("../ingest/dead_stream.ts");
+      await listDeadStream(context, { ...values, stream: values.stream }, values.limit);
+      return 0;
+    }
     const { listDeadLetter } = await import("../../lib/state/dead_letter_reader.ts");
     const { lineOf } = await import("../dead_letter_text.ts");
     const { reason, stage, since, limit, all } = values;
@@ -63,7 +70,8 @@ const retry = defineSubcommand({
     "Reads broken messages again and writes refused events again, the oldest first, with the filters that are given. " +
     "An entry goes to the sink that refused it, one of a source or filter to where new events would go; --sink names another " +
     "one for all. What is done is marked, what fails again gets a new entry in place of the old one. A message of which only a " +
-    "part was kept stays. Exit status 0 when all are gone, else 3.",
+    "part was kept stays. Exit status 0 when all are gone, else 3. --stream without --dead-letter and --state-key: what consume gave " +
+    "up on of that stream of Redis is put back into it, for every group.",
   examples: [
     { run: "bskyingest dead-letter retry --dry-run", does: "what would become of them" },
     { run: "bskyingest dead-letter retry --reason too_large", does: "all of one kind" },
@@ -74,6 +82,12 @@ const retry = defineSubcommand({
   ],
   options: retryOptions,
   async run(context) {
+    const { values, origins } = context;
+    const file = values.deadLetter ?? values.stateKey;
+    if (file === undefined && values.stream !== undefined && origins.stream.source === "flag") {
+      const { retryDeadStream } = await import("../ingest/dead_stream.ts");
+      return await retryDeadStream(context, { ...values, stream: values.stream, ids: values.id });
+    }
     const { runRetry } = await import("../ingest/retry.ts");
     return await runRetry(context, await find(context));
   },
@@ -87,15 +101,21 @@ const purge = defineSubcommand({
   ],
   options: {
     ...whichOptions,
+    ...deadStreamOptions,
     ...entryOptions,
     olderThan: duration("older-than", { help: "Only those older than that", common: true }),
     retried: toggle("retried", { help: "Only those that were retried", common: true }),
     all: toggle("all", { help: "Every entry", common: true }),
   },
   async run(context) {
-    const { purgeDeadLetter } = await import("../../lib/state/dead_letter_reader.ts");
-    const { reason, stage, since, olderThan, retried, all } = context.values;
+    const { reason, stage, since, olderThan, retried, all, stream } = context.values;
     const before = olderThan === undefined ? undefined : Date.now() - olderThan;
+    if (stream !== undefined) {
+      const { purgeDeadStream } = await import("../ingest/dead_stream.ts");
+      await purgeDeadStream(context, { ...context.values, stream, before });
+      return 0;
+    }
+    const { purgeDeadLetter } = await import("../../lib/state/dead_letter_reader.ts");
     const result = await purgeDeadLetter(await find(context), { reason, stage, since, before, retried, all });
     context.stderr(`Removed ${result.removed} entries, kept ${result.kept}`);
     if (result.unreadable > 0) context.stderr(`Kept ${result.unreadable} lines that cannot be read`);

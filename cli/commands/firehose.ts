@@ -38,6 +38,7 @@ export const command = defineCommand({
         return readSource(source, {
           name: source.hosts.join(","),
           collections: collectionsOf(values.wantedCollections),
+          copies: source.hosts.length > 1 && !values.dedupe,
         });
       },
       endOfSource: "until",

@@ -33,7 +33,13 @@ export const command = defineCommand({
     const { runIngest } = await import("../ingest/run.ts");
     return await runIngest({
       context: context as unknown as CommandContext<IngestOptions>,
-      state: { defaultKey: "megastream", format: "files", olderFile: ".processed_files.json" },
+      state: {
+        defaultKey: "megastream",
+        format: "files",
+        olderFile: ".processed_files.json",
+        stream: "megastream",
+        withoutCommits: true,
+      },
       makeReading: (target) => makeReading(context, target),
       endOfSource: "source",
       live: false,

@@ -42,7 +42,7 @@ export const command = defineCommand({
     };
     return await runIngest({
       context: context as unknown as CommandContext<IngestOptions>,
-      state: { defaultKey: "replay", format: "cursors" },
+      state: { defaultKey: "replay", format: "cursors", stream: "jetstream_live" },
       async makeReading({ key }) {
         const source = replay({ ...options, ...(given("stateKey") && { keyPrefix: key }) });
         await source.check(); // before a sink is opened

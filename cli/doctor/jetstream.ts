@@ -103,7 +103,7 @@ async function examine({ settings, plan, target, simulateUrl }: Prepared, config
   // SQLite reads, and waits for locks, in one go: nothing else in this process could move meanwhile.
   const locked = isLocked(target);
   const [position, ...rest] = await runChecks([
-    { name: "position", run: unless(locked, () => checkPosition(target, plan, values.race, hosts)) },
+    { name: "position", run: unless(locked, () => checkPosition({ target, plan, race: values.race, hosts, values })) },
     { name: "sink", run: unless(locked, (signal) => checkSink(target, values, plan.filter.collections, signal)) },
     { name: "dead letter", run: () => checkDeadLetter(target, values.deadLetterMaxBytes) },
     { name: "gaps", needs: "sink", run: unless(locked, () => checkGaps(target)) },

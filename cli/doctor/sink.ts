@@ -13,14 +13,16 @@ import { hasTable, readDatabase, sizeOf } from "../../lib/state/sqlite_file.ts";
 import type { Target } from "../ingest/target.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { elasticsearchOptions } from "../options/elasticsearch.ts";
+import type { redisOptions } from "../options/redis.ts";
 import { fail, type Finding, ok, skip, warn } from "./check.ts";
 import { checkElasticsearch } from "./elasticsearch.ts";
+import { checkRedis } from "./redis.ts";
 
 /** A larger file is not read from end to end. */
 const MOST_BYTES = 2 ** 30;
 
 /** The settings that a sink reads. */
-export interface SinkValues extends Values<typeof elasticsearchOptions> {
+export interface SinkValues extends Values<typeof elasticsearchOptions & typeof redisOptions> {
   readonly db: string;
   readonly table: string;
   readonly indexes: readonly string[];
@@ -33,7 +35,7 @@ export interface SinkValues extends Values<typeof elasticsearchOptions> {
  * @param collections What is read; undefined: anything.
  */
 export async function checkSink(
-  { sink, why }: Target,
+  { sink, why, stream }: Target,
   values: SinkValues,
   collections: readonly string[] | undefined,
   signal: AbortSignal,
@@ -42,6 +44,8 @@ export async function checkSink(
     ? await checkSqlite(values)
     : sink === "elasticsearch"
     ? await checkElasticsearch(values, collections, signal)
+    : stream !== undefined
+    ? await checkRedis(stream, values, signal)
     : sink === "ndjson"
     ? await checkNdjson(values.out)
     : ok(SINKS[sink].brief);

@@ -22,9 +22,17 @@ export interface Place {
 }
 
 /** Where positions are. Simulated ones never decide where a real run begins. */
-export function stateOf(command: string, simulated: boolean): StateOptions {
-  return { defaultKey: simulated ? `${command}-simulate` : command, format: "cursors" };
+export function stateOf(command: keyof typeof STREAMS, simulated: boolean): StateOptions {
+  return {
+    defaultKey: simulated ? `${command}-simulate` : command,
+    format: "cursors",
+    sinks: ["redis", "elasticsearch"],
+    stream: STREAMS[command],
+  };
 }
+
+/** The streams as the older programs call them. */
+const STREAMS = { firehose: "firehose_live", labeler: "label_live", backfill: "repo_backfill" } as const;
 
 /**
  * Put before the keys of positions. In Redis they are called as the older programs call them.
@@ -64,7 +72,7 @@ export function liveOf(
  * The options of the firehose.
  *
  * @param rsky Whether consumers of rsky-ingester's format read what is written.
- * @throws {ConfigError} For a file of DIDs that cannot be read or has none.
+ * @throws {ConfigError} For a file of DIDs that cannot be read or has none, and for kinds that the format has no entry for.
  */
 export function firehoseOf(
   { values, given }: Pick<CommandContext<typeof firehoseOptions>, "values" | "given">,
@@ -72,6 +80,9 @@ export function firehoseOf(
   rsky: boolean,
 ): FirehoseOptions {
   const { verify, dedupe, dedupeWindow, kinds, ops } = values;
+  if (rsky && kinds.includes("sync")) {
+    throw new ConfigError("Cannot use --kinds sync with --format rsky: its consumers fail on it");
+  }
   const dids = [...values.wantedDids, ...values.didsFile === undefined ? [] : readDids(values.didsFile)];
   return {
     ...live,

@@ -6,6 +6,7 @@
 import type { AnyEvent } from "../../lib/atproto/event.ts";
 import type { Cursor } from "../../lib/pipeline/batch.ts";
 import type { Counters } from "../../lib/pipeline/counters.ts";
+import type { DeadLetter } from "../../lib/pipeline/deliver.ts";
 import type { PipelineResult } from "../../lib/pipeline/pipeline.ts";
 import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
 import type { Source, SourceStats } from "../../lib/pipeline/source.ts";
@@ -18,6 +19,8 @@ export interface Reading {
   readonly name: string;
   /** The collections that it reads; undefined: any. */
   readonly collections?: readonly string[] | undefined;
+  /** Whether several hosts send the same events: then each event says by which one it came. @default {false} */
+  readonly copies?: boolean;
   /** Whether a create may come after its delete. @default {false} */
   readonly late?: boolean;
   /** `--max-dead-ratio` is that of the whole run and not of its last 1,000 events. @default {false} */
@@ -26,6 +29,13 @@ export interface Reading {
   readonly stats?: Partial<SourceStats> | undefined;
   /** One line of progress. Default: counts and rates of events. */
   readonly progress?: ProgressText;
+  /** Where its own dead letters go, in place of the file. */
+  readonly deadLetters?: {
+    /** The dead letter of a run, of one that takes what is not the reading's. */
+    instead(others: DeadLetter): DeadLetter;
+    /** How they are shown: options of `dead-letter list`. */
+    readonly listedBy: string;
+  };
   /** Called when the locks are held and the sink is not open yet: what it throws leaves everything as it was. */
   begin?(): Promise<void>;
   /** Reads until the end or `delivery.stop`; resolves when all of it is settled. */
@@ -50,7 +60,7 @@ export interface Delivery {
   /** Says where the run begins, and where it writes to. */
   announce(where: string): void;
   /**
-   * One run of the pipeline, with all options of the command line.
+   * One run of the pipeline, with all options of the command line; several, where the sink loses what it had confirmed.
    *
    * @param checkpoints Where the position is kept, for a sink that keeps none. Default: `positions`.
    */
@@ -60,11 +70,12 @@ export interface Delivery {
 /** One source, in one run of the pipeline. */
 export function readSource(
   source: Source<AnyEvent>,
-  { name, collections }: Pick<Reading, "name" | "collections">,
+  { name, collections, copies = false }: Pick<Reading, "name" | "collections" | "copies">,
 ): Reading {
   return {
     name,
     collections,
+    copies,
     stats: source.stats,
     async run(delivery) {
       delivery.announce(whereFrom(await delivery.positions?.load(source.key)));

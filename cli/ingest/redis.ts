@@ -3,28 +3,32 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import type { RedisLinkOptions, RedisSinkOptions } from "../../lib/sinks/redis.ts";
 import type { RedisSourceOptions } from "../../lib/sources/redis.ts";
 import { fileError } from "../../lib/state/files.ts";
 import type { Values } from "../kit/declaration.ts";
+import type { Target } from "./target.ts";
 import type { consumeOptions, redisConnectionOptions, redisOptions } from "../options/redis.ts";
 
 const log = getLogger(["bskyingest", "redis"]);
 
-/** The stream of each command, as the older programs named it. */
-const STREAMS: Readonly<Record<string, string>> = {
-  firehose: "firehose_live",
-  labeler: "label_live",
-  backfill: "repo_backfill",
-  megastream: "megastream",
-};
-
 /** What the sink needs of the run besides its options. */
 export type RedisFacts = Pick<RedisSinkOptions, "lockFolder" | "recordGaps" | "stop" | "host"> & {
-  readonly command?: string;
+  /** The stream, whether it was named or follows from the command. */
+  readonly stream: string;
 };
+
+/** Of a run; undefined: another sink is the one. */
+export function redisFacts(
+  { stream, gaps }: Target,
+  stop: AbortSignal,
+  facts: Pick<RedisFacts, "recordGaps" | "host"> = {},
+): RedisFacts | undefined {
+  return stream === undefined ? undefined : { stream, stop, lockFolder: dirname(gaps), ...facts };
+}
 
 /**
  * The options of the sink.
@@ -33,11 +37,10 @@ export type RedisFacts = Pick<RedisSinkOptions, "lockFolder" | "recordGaps" | "s
  */
 export function redisOf(
   values: Values<typeof redisOptions>,
-  { command = "", ...facts }: RedisFacts = {},
+  facts: RedisFacts,
 ): RedisSinkOptions {
   return {
     connection: redisConnectionOf(values),
-    stream: values.stream ?? STREAMS[command] ?? "jetstream_live",
     format: values.format,
     partitions: values.partitions,
     highWaterMark: values.highWaterMark,

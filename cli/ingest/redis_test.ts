@@ -8,29 +8,18 @@ import { consumeOf, redisOf } from "./redis.ts";
 const defaults = <O extends Options>(options: O): Values<O> =>
   Object.fromEntries(Object.entries(options).map(([name, { fallback }]) => [name, fallback])) as Values<O>;
 const sink = defaults(redisOptions);
+const facts = { stream: "s" };
 const consume = { ...sink, ...defaults(consumeOptions) };
-
-Deno.test("a command has its stream unless another one is named", () => {
-  const stream = (command: string) => redisOf(sink, { command }).stream;
-  assert.deepEqual(["firehose", "labeler", "backfill", "megastream", "jetstream"].map(stream), [
-    "firehose_live",
-    "label_live",
-    "repo_backfill",
-    "megastream",
-    "jetstream_live",
-  ]);
-  assert.equal(redisOf({ ...sink, stream: "s" }, { command: "labeler" }).stream, "s");
-});
 
 Deno.test("R30: certificates are read from their files, and a key is no use alone", () =>
   inFolder((folder) => {
     const file = `${folder}/x.pem`;
     Deno.writeTextFileSync(file, "PEM");
     const values = { ...sink, redisCaCert: file, redisCert: file, redisKey: file };
-    const { caCert, cert, key } = redisOf(values).connection;
+    const { caCert, cert, key } = redisOf(values, facts).connection;
     assert.deepEqual([caCert, cert, key], ["PEM", "PEM", "PEM"]);
-    assert.throws(() => redisOf({ ...sink, redisKey: file }), ConfigError);
-    assert.throws(() => redisOf({ ...sink, redisCaCert: `${folder}/none` }), ConfigError);
+    assert.throws(() => redisOf({ ...sink, redisKey: file }, facts), ConfigError);
+    assert.throws(() => redisOf({ ...sink, redisCaCert: `${folder}/none` }, facts), ConfigError);
     return Promise.resolve();
   }));
 

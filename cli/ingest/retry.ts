@@ -27,6 +27,7 @@ import { type Filtering, filterOf } from "./filters.ts";
 import { redeliver, type Redelivery, type StopSignals } from "./redeliver.ts";
 import { type Selection, type Survey, surveyOf } from "./retry_selection.ts";
 import { progressMode } from "./run.ts";
+import { redisFacts } from "./redis.ts";
 import { sinkSettings } from "./sink_settings.ts";
 import { countingSink } from "./dry.ts";
 import { concurrencyOf, findTarget, type Target } from "./target.ts";
@@ -139,11 +140,15 @@ async function runToTheEnd(
 async function retryInto(retry: Retry, name: SinkName, selection: Selection, signals: StopSignals): Promise<void> {
   const { context, path, snapshot, retries, filtering, counters } = retry;
   const { values } = context;
-  const { place } = targetOf(context, name);
+  const target = targetOf(context, name);
   const { accepts, defaultBatchSize, open }: SinkEntry = SINKS[name];
   const { batchSize = defaultBatchSize } = values;
   const concurrency = concurrencyOf(values.concurrency, name);
-  const settings = sinkSettings(values, name, { concurrency, collections: collectionsOf(retry, selection) });
+  const settings = sinkSettings(values, name, {
+    concurrency,
+    collections: collectionsOf(retry, selection),
+    redis: redisFacts(target, signals.stop),
+  });
   const accepted = await accepts?.(settings);
   await using resources = new AsyncDisposableStack();
   if (name === "sqlite" && !values.dryRun) {
@@ -151,7 +156,12 @@ async function retryInto(retry: Retry, name: SinkName, selection: Selection, sig
   }
   const sink: OpenSink = values.dryRun ? countingSink(name) : resources.use(await open(settings));
   if (sink.figures) retry.figures.set(name, sink.figures);
-  log.info("{dry}{path} into {sink} {place}", { dry: values.dryRun ? "Dry run: " : "", path, sink: name, place });
+  log.info("{dry}{path} into {sink} {place}", {
+    dry: values.dryRun ? "Dry run: " : "",
+    path,
+    sink: name,
+    place: target.place,
+  });
   await redeliver({
     snapshot,
     retries,

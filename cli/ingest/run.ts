@@ -6,6 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
+import type { PipelineResult } from "../../lib/pipeline/pipeline.ts";
 import { EXIT, exitStatus } from "../exit.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { showProgress } from "../progress.ts";
@@ -86,7 +87,7 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
       ...(reading.progress && { text: reading.progress }),
     });
     const stop = AbortSignal.any([signals.stop, timeUp.signal]);
-    const ended = await transfer(run, reading, { stop, kill: signals.kill });
+    const ended = await unlessStopped(stop, () => transfer(run, reading, { stop, kill: signals.kill }));
     if (ended === "limit") return { endedBy: "count", failure: undefined };
     if (signals.received !== undefined) return { endedBy: "signal", failure: undefined };
     if (!timeUp.signal.aborted) return { endedBy: endOfSource, failure: undefined };
@@ -100,6 +101,19 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
     return { endedBy: failure instanceof OutputClosedError ? "signal" : "error", failure };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Whoever waits for a sink that does not answer, before anything is read, ends with the reason to stop: that is no failure. */
+async function unlessStopped(
+  stop: AbortSignal,
+  work: () => Promise<PipelineResult["endedBy"]>,
+): Promise<PipelineResult["endedBy"]> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!stop.aborted || firstFailure(error) !== stop.reason) throw error;
+    return "stop";
   }
 }
 
@@ -131,9 +145,9 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
     live,
   });
   if (counters.deadLettered > 0 && !values.dryRun) {
-    log.warn("{n} dead letters: bskyingest dead-letter list --dead-letter {file}", {
+    log.warn("{n} dead letters: bskyingest dead-letter list {which}", {
       n: counters.deadLettered,
-      file: target.deadLetter,
+      which: reading.deadLetters?.listedBy ?? `--dead-letter ${target.deadLetter}`,
     });
   }
   if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));

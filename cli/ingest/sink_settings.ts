@@ -18,8 +18,8 @@ export interface ReadingFacts {
   readonly collections?: readonly string[] | undefined;
   /** Whether a create may come after its delete, as it does from files. */
   readonly late?: boolean;
-  /** What the sink redis needs of the run. */
-  readonly redis?: RedisFacts;
+  /** What the sink redis needs of the run, where it is the one. */
+  readonly redis?: RedisFacts | undefined;
 }
 
 /**
@@ -43,6 +43,6 @@ export function sinkSettings(
     retentionMs: retention,
     out,
     ...(sink === "elasticsearch" && { elasticsearch: elasticsearchOf(values, facts) }),
-    ...(sink === "redis" && { redis: redisOf(values, facts.redis) }),
+    ...(facts.redis && { redis: redisOf(values, facts.redis) }),
   };
 }

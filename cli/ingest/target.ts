@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { parseRedisUrl } from "../../lib/net/redis/address.ts";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
-import { type SinkName, SINKS } from "../../lib/sinks/registry.ts";
+import { SINK_NAMES, type SinkName, SINKS } from "../../lib/sinks/registry.ts";
 import type { FileCheckpointOptions } from "../../lib/state/file_checkpoint.ts";
 import {
   checkStateKey,
@@ -24,17 +25,31 @@ import type { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 export interface StateOptions {
   /** The state key where none is given. */
   readonly defaultKey: string;
-  /** What is in the state file. `files`: which files are done; there is one beside every sink that keeps anything. */
-  readonly format: FileCheckpointOptions["format"] | "files";
+  /**
+   * What is in the state file. `files`: which files are done; there is one beside every sink that keeps anything. `none`: there is
+   * none, for the source itself knows what is done.
+   */
+  readonly format: FileCheckpointOptions["format"] | "files" | "none";
   /** The state file of the tool that the sink elasticsearch stands in for, in the working directory. */
   readonly olderFile?: string;
+  /** The sinks that are taken where their URL is set and none is named, in this order; none: one must be named. */
+  readonly sinks?: readonly SinkWithUrl[];
+  /** The stream of the sink redis where none is named; undefined: one must be. */
+  readonly stream?: string;
+  /** Its events do not say which signed commit they are of, and consumers of format `rsky` want to know. */
+  readonly withoutCommits?: true;
 }
+
+/** A sink that is chosen by its URL. */
+type SinkWithUrl = "elasticsearch" | "redis";
 
 /** Of `jetstream`, and of the commands that look after its positions. */
 export const JETSTREAM_STATE: StateOptions = {
   defaultKey: "jetstream",
   format: "jetstream",
   olderFile: ".jetstream_state.json",
+  stream: "jetstream_live",
+  withoutCommits: true,
 };
 
 /** The options that a run's target follows from. */
@@ -47,6 +62,8 @@ export interface Target {
   readonly why: string;
   /** What it writes to, for people. */
   readonly place: string;
+  /** Of the sink redis. */
+  readonly stream: string | undefined;
   readonly key: string;
   /** The SQLite file that keeps the position, or the state file, or neither. */
   readonly position: { readonly db: string } | {
@@ -67,7 +84,7 @@ export interface TargetContext {
       Values<TargetOptions>,
       "sink" | "db" | "out" | "stateKey" | "stateFile" | "deadLetter" | "elasticsearchUrl"
     >
-    & Partial<Pick<Values<TargetOptions>, "redisUrl">>;
+    & Partial<Pick<Values<TargetOptions>, "redisUrl" | "stream" | "format">>;
   readonly origins: Readonly<Record<string, { readonly source: string; readonly name: string }>>;
   readonly env: CommandContext["env"];
 }
@@ -75,11 +92,13 @@ export interface TargetContext {
 /**
  * Finds out where everything is.
  *
- * @throws {ConfigError} for a bad state key, or a state file beside a sink that keeps the position itself.
+ * @throws {ConfigError} for a bad state key, a state file beside a sink that keeps the position itself, and where no sink or stream is
+ *   named that must be.
  */
 export function findTarget({ values, origins, env }: TargetContext, state: StateOptions): Target {
   const key = checkStateKey(values.stateKey ?? state.defaultKey);
-  const { sink, why } = chooseSink(values, origins);
+  const { sink, why } = chooseSink(values, origins, state);
+  const stream = sink === "redis" ? streamOf(values, state) : undefined;
   const folder = stateFolder(env);
   const db = sink === "sqlite" ? values.db : undefined;
   const file = stateFileOf(sink, key, folder, { values, origins }, state);
@@ -89,34 +108,60 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
     place: {
       sqlite: values.db,
       elasticsearch: redactUrl(values.elasticsearchUrl.join(",")) || "nowhere",
-      redis: redactUrl(values.redisUrl ?? ""),
+      redis: values.redisUrl === undefined ? "" : `${parseRedisUrl(values.redisUrl).describe} ${stream}`,
       ndjson: values.out,
       stdout: "stdout",
       null: "nowhere",
     }[sink],
+    stream,
     key,
     position: db !== undefined
       ? { db }
-      : file !== undefined && state.format !== "files"
+      : file !== undefined && (state.format === "jetstream" || state.format === "cursors")
       ? { file, format: state.format }
       : undefined,
     stateFile: file,
-    locks: [...file === undefined ? [] : [stateLock(file)], ...db === undefined ? [] : [databaseLock(db, key)]],
+    locks: [
+      ...file === undefined ? [] : [stateLock(file)],
+      ...db === undefined || state.format === "none" ? [] : [databaseLock(db, key)],
+    ],
     deadLetter: values.deadLetter ?? deadLetterFile(folder, key),
     gaps: gapsFile(folder),
   };
 }
 
-/** The sink that is named, else the one whose URL is set, else SQLite. */
+/** The sink that is named, else the first one whose URL is set, else SQLite. */
 function chooseSink(
   values: TargetContext["values"],
   origins: TargetContext["origins"],
+  { sinks = ["elasticsearch", "redis"] }: StateOptions,
 ): { readonly sink: SinkName; readonly why: string } {
   const by = ({ source, name }: { readonly source: string; readonly name: string }) =>
     `${source === "flag" ? "" : "by "}${name}`;
   if (values.sink !== undefined) return { sink: values.sink, why: by(origins.sink!) };
-  if (values.elasticsearchUrl.length > 0) return { sink: "elasticsearch", why: by(origins.elasticsearchUrl!) };
-  return { sink: "sqlite", why: "the default" };
+  if (sinks.length === 0) {
+    throw new ConfigError("Cannot tell where events go: --sink is not set", { hint: `Name one of ${SINK_LIST}` });
+  }
+  const urls = {
+    elasticsearch: values.elasticsearchUrl.length > 0 ? origins.elasticsearchUrl : undefined,
+    redis: origins.redisUrl?.source === "default" ? undefined : origins.redisUrl, // one that nobody set is a server here
+  };
+  const sink = sinks.find((each) => urls[each] !== undefined);
+  return sink === undefined ? { sink: "sqlite", why: "the default" } : { sink, why: by(urls[sink]!) };
+}
+
+const SINK_LIST = SINK_NAMES.join(", ");
+
+/** Another program's consumers may read whatever stream is guessed. */
+function streamOf({ stream: named, format }: TargetContext["values"], state: StateOptions): string {
+  if (format === "rsky" && state.withoutCommits) {
+    throw new ConfigError("Cannot use --format rsky: these events do not say which signed commit they are of");
+  }
+  const stream = named ?? state.stream;
+  if (stream !== undefined) return stream;
+  throw new ConfigError("Cannot write to Redis: --stream is not set", {
+    hint: "Name the stream that events are added to",
+  });
 }
 
 function stateFileOf(
@@ -126,13 +171,12 @@ function stateFileOf(
   { values, origins }: Pick<TargetContext, "values" | "origins">,
   { format, defaultKey, olderFile }: StateOptions,
 ): string | undefined {
-  if (SINKS[sink].keepsPosition && format !== "files") {
-    if (origins.stateFile?.source === "flag") {
-      throw new ConfigError(`Cannot use --state-file with --sink ${sink}: the position is kept in the database`, {
-        hint: "Use --state-key to keep several positions in one database",
-      });
-    }
-    return undefined;
+  if (format === "none" || (SINKS[sink].keepsPosition && format !== "files")) {
+    if (origins.stateFile?.source !== "flag") return undefined;
+    if (format === "none") throw new ConfigError("Cannot use --state-file: the position is kept by what is read");
+    throw new ConfigError(`Cannot use --state-file with --sink ${sink}: it keeps the position itself`, {
+      hint: "Use --state-key to keep several positions there",
+    });
   }
   const asked = values.stateFile !== undefined || values.stateKey !== undefined;
   // What is printed or thrown away is gone: such a run starts afresh unless the user wants to go on.

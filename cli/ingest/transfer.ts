@@ -8,7 +8,8 @@ import { getLogger } from "@logtape/logtape";
 import type { AnyEvent } from "../../lib/atproto/event.ts";
 import type { Counters } from "../../lib/pipeline/counters.ts";
 import { DeadRatio } from "../../lib/pipeline/dead_ratio.ts";
-import { ConfigError } from "../../lib/pipeline/errors.ts";
+import type { DeadLetter } from "../../lib/pipeline/deliver.ts";
+import { ConfigError, messageOf, RewoundError } from "../../lib/pipeline/errors.ts";
 import { type PipelineOptions, type PipelineResult, runPipeline } from "../../lib/pipeline/pipeline.ts";
 import { fullJitter } from "../../lib/pipeline/retry.ts";
 import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
@@ -24,6 +25,7 @@ import type { filterOptions } from "../options/filters.ts";
 import { drySink } from "./dry.ts";
 import type { Filtering } from "./filters.ts";
 import type { Delivery, Reading } from "./reading.ts";
+import { redisFacts } from "./redis.ts";
 import { sinkSettings } from "./sink_settings.ts";
 import { concurrencyOf, type Target, type TargetOptions } from "./target.ts";
 
@@ -68,7 +70,7 @@ export async function transfer(
     concurrency,
     collections: reading.collections,
     late: reading.late ?? false,
-    redis: { command: context.command, recordGaps, stop: signals.stop, lockFolder: dirname(target.gaps) },
+    redis: redisFacts(target, signals.stop, { recordGaps, host: reading.copies ?? false }),
   });
   const accepts = await SINKS[target.sink].accepts?.(settings);
   if (!values.dryRun) {
@@ -79,7 +81,9 @@ export async function transfer(
   const sink = resources.use(values.dryRun ? await drySink(target, settings) : await SINKS[target.sink].open(settings));
   run.figures = sink.figures;
   const deadRatio = new DeadRatio(values.maxDeadRatio, { all: reading.ratioOfAll ?? false });
-  return await reading.run(await openDelivery(run, { sink, accepts, concurrency, deadRatio, recordGaps }, signals));
+  return await reading.run(
+    await openDelivery(run, reading, { sink, accepts, concurrency, deadRatio, recordGaps }, signals),
+  );
 }
 
 /** A sink that is open, and how it is written to. */
@@ -96,16 +100,11 @@ type RecordGaps = NonNullable<PipelineOptions<AnyEvent, AnyEvent>["recordGaps"]>
 
 async function openDelivery(
   run: Prepared,
+  reading: Reading,
   { sink, accepts, concurrency, deadRatio, recordGaps }: SinkParts,
   { stop, kill }: StopSignals,
 ): Promise<Delivery> {
-  const { context: { values, command }, target, filtering, counters } = run;
-  const deadLetter = values.dryRun ? undefined : await openDeadLetter({
-    path: target.deadLetter,
-    maxBytes: values.deadLetterMaxBytes,
-    command,
-    key: target.key,
-  });
+  const { context: { values }, target, filtering, counters } = run;
   const positions = sink.checkpoints ?? filePositions(target, values.dryRun);
   const options: Omit<PipelineOptions<AnyEvent, AnyEvent>, "source"> = {
     through: (batches) => {
@@ -117,7 +116,7 @@ async function openDelivery(
     counters,
     stop,
     kill,
-    deadLetter: (letters, { signal }) => deadLetter ? deadLetter.append(letters, { signal }) : Promise.resolve(),
+    deadLetter: await deadLetterOf(run, reading),
     recordGaps,
     checkpointMs: values.checkpointInterval,
     batchSize: values.batchSize ?? SINKS[target.sink].defaultBatchSize,
@@ -137,8 +136,39 @@ async function openDelivery(
     stop,
     figures: () => sink.figures?.(),
     announce: (where) => announce(target, values.dryRun, where),
-    pipe: (source, checkpoints = positions) => runPipeline({ ...options, source, ...(checkpoints && { checkpoints }) }),
+    pipe(source, checkpoints = positions) {
+      const run = () => runPipeline({ ...options, source, ...(checkpoints && { checkpoints }) });
+      // A source that keeps the position itself does not give again what it was told to be safe.
+      return source.checkpoints ? run() : unlessRewound(counters, run);
+    },
   };
+}
+
+/** Where dead letters go: into the file, unless the reading has a better place for its own. */
+async function deadLetterOf({ context: { values, command }, target }: Prepared, reading: Reading): Promise<DeadLetter> {
+  if (values.dryRun) return () => Promise.resolve();
+  const file = await openDeadLetter({
+    path: target.deadLetter,
+    maxBytes: values.deadLetterMaxBytes,
+    command,
+    key: target.key,
+  });
+  const append: DeadLetter = async (letters, { signal }) => void await file.append(letters, { signal });
+  return reading.deadLetters?.instead(append) ?? append;
+}
+
+/** Begins again, from the position that the sink then gives, as often as the sink has lost what it had confirmed. */
+async function unlessRewound(counters: Counters, run: () => Promise<PipelineResult>): Promise<PipelineResult> {
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof RewoundError)) throw error;
+      log.warn("Beginning again: {error}", { error: messageOf(error) });
+      // What was on its way will be received once more.
+      counters.received = counters.written + counters.filtered + counters.duplicates + counters.deadLettered;
+    }
+  }
 }
 
 /** Positions in a file of their own, for sinks that keep none; a dry run only reads them. */

@@ -9,6 +9,7 @@ import { list, parsed, path, text } from "../kit/option.ts";
 import { deliveryOptions, sinkOptions } from "./delivery.ts";
 import { filterOptions } from "./filters.ts";
 import { jetstreamOptions } from "./jetstream.ts";
+import { redisConnectionOptions, redisOptions } from "./redis.ts";
 import { replayOptions } from "./replay.ts";
 
 const { stateFile: _stateFile, onGap: _onGap, maxDeadRatio: _maxDeadRatio, ...delivery } = deliveryOptions;
@@ -18,6 +19,16 @@ const { wantedCollections, wantedDids } = replayOptions;
 
 /** Which file. */
 export const whichOptions = { deadLetter, stateKey } as const;
+
+/** A stream's, in place of a file. */
+export const deadStreamOptions = {
+  stream: {
+    ...redisOptions.stream,
+    help: "Entries of this stream of Redis that consume gave up on, in place of a file",
+    defaultText: undefined,
+  },
+  ...redisConnectionOptions,
+} as const;
 
 /** Which of its entries. */
 export const entryOptions = {

@@ -23,7 +23,7 @@ export const deliveryOptions = {
       group,
       metavar: "NAME",
       common: true,
-      defaultText: "elasticsearch if its URL is set, else sqlite",
+      defaultText: "elasticsearch or redis if its URL is set, else sqlite",
     },
     SINK_NAMES,
   ),

@@ -91,7 +91,8 @@ export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Pro
   try {
     const load = run.store && ((key: string) => run.store!.load(key));
     const cursor = await load?.(source.key);
-    const opened = source.open({ cursor, stop, recall: sink.recall?.bind(sink) as never, load });
+    const recall = sink.recall?.bind(sink) as never;
+    const opened = source.open({ cursor, stop, recall, load, ...(run.seals && { sealsAll: true }) });
     const staged = options.through ? options.through(opened) : opened as unknown as ReadableStream<Batch<O>>;
     await staged
       .pipeThrough(
@@ -119,6 +120,8 @@ class Run<I, O> {
   /** Aborts, with the reason, when the run has failed or was killed. */
   readonly signal: AbortSignal;
   readonly store: CheckpointStore | undefined;
+  /** The sink saves positions with the events, and cannot tell later which events it holds. */
+  readonly seals: boolean;
   readonly #options: PipelineOptions<I, O>;
   readonly #delivery: DeliverOptions<O>;
   readonly #halt = new AbortController();
@@ -138,6 +141,7 @@ class Run<I, O> {
     this.signal.addEventListener("abort", () => this.#waiting?.resolve(), { once: true });
     this.store = source.checkpoints ?? sink.checkpoints ?? options.checkpoints;
     const atomic = this.store !== undefined && this.store === sink.checkpoints;
+    this.seals = atomic && sink.recall === undefined;
     this.#concurrency = sink.checkpoints ? 1 : options.concurrency ?? 1;
     const { maxDeadRatio = 1 } = options;
     this.#deadRatio = maxDeadRatio instanceof DeadRatio ? maxDeadRatio : new DeadRatio(maxDeadRatio);
@@ -207,7 +211,7 @@ class Run<I, O> {
   /** Answers how many went to the dead letter. */
   async #deliver(batch: Batch<O> & { readonly key: string }): Promise<number> {
     if (batch.gaps?.length) await this.#meet(batch.gaps, batch.key);
-    const outcome = await deliver(batch, this.#delivery);
+    const outcome = await deliver(this.seals ? sealed(batch, this.#options.source) : batch, this.#delivery);
     const { counters } = this;
     const dead = outcome.rejected + (batch.poison?.length ?? 0);
     counters.written += outcome.written;
@@ -254,6 +258,12 @@ function sealing(store: CheckpointStore, source: Pick<Source<never>, "seal">): C
     load: (key) => store.load(key),
     save: (key, cursor, end) => store.save(key, source.seal?.(cursor, key) ?? cursor, end),
   };
+}
+
+/** The same for a position that is saved with its batch. */
+function sealed<T>(batch: Batch<T> & { readonly key: string }, source: Pick<Source<never>, "seal">): typeof batch {
+  const { cursor, key } = batch;
+  return cursor === undefined || !source.seal ? batch : { ...batch, cursor: source.seal(cursor, key) };
 }
 
 const refuseToBury: DeadLetter = (letters) => Promise.reject(letters[0]!.error);

@@ -39,6 +39,8 @@ export interface CheckpointStore {
   load(key: string): Promise<Cursor | undefined>;
   /** Durable when it resolves. `end`: the source came to its end there. */
   save(key: string, cursor: Cursor, end?: boolean): Promise<void>;
+  /** There is no position of `key` once it resolves. */
+  forget?(key: string): Promise<void>;
 }
 
 /** Makes batches durable. */

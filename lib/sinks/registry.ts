@@ -81,6 +81,7 @@ const ENTRIES = {
     keepsPosition: true,
     accepts: async ({ redis }) => (await import("./redis.ts")).acceptsEvent(redis!),
     open: async ({ redis }) => (await import("./redis.ts")).redisSink(redis!),
+    openDry: async ({ redis }) => (await import("./redis.ts")).dryRedisSink(redis!),
   },
   ndjson: {
     brief: "A file with one JSON text a line; .gz and .zst compress",

@@ -24,8 +24,10 @@ import { claimIdle, type Entry, recoverable } from "./redis/recover.ts";
 import { ACKNOWLEDGE_AND_DELETE, BURY } from "./redis/scripts.ts";
 import { upkeep } from "./redis/upkeep.ts";
 
+export { type DeadStream, type DeadStreamEntry, type DeadStreamFilter, redisDeadStream } from "./redis/dead_stream.ts";
 export type { ConsumeLag } from "./redis/lag.ts";
 export type { ConsumeFigures, RedisSourceOptions } from "./redis/options.ts";
+export { type RedisPreview, redisPreview } from "./redis/preview.ts";
 
 const log = getLogger(["bskyingest", "consume"]);
 
@@ -38,7 +40,7 @@ export interface RedisSource extends Source<AnyEvent>, AsyncDisposable {
   /** What was counted so far. */
   figures(): ConsumeFigures;
   /** How far the group is behind, by stream. */
-  lag(): Promise<ConsumeLag[]>;
+  lag(options?: { readonly signal?: AbortSignal }): Promise<ConsumeLag[]>;
 }
 
 /**
@@ -70,7 +72,7 @@ class Consumer implements RedisSource {
 
   constructor(options: RedisSourceOptions) {
     this.#options = { ...DEFAULTS, ...options };
-    this.key = `consume:${this.#options.group}`;
+    this.key = `consume:${this.#options.group}:${this.#options.consumer}`;
     this.#link = redisLink(options.connection);
     this.#reading = redisLink(options.connection);
   }
@@ -83,9 +85,9 @@ class Consumer implements RedisSource {
     return { ...this.#figures };
   }
 
-  async lag(): Promise<ConsumeLag[]> {
+  async lag(options: { readonly signal?: AbortSignal } = {}): Promise<ConsumeLag[]> {
     const lags = [];
-    for (const { name } of this.#streams) lags.push(await measureLag(this.#link, name, this.#options.group));
+    for (const { name } of this.#streams) lags.push(await measureLag(this.#link, name, this.#options.group, options));
     return lags;
   }
 

@@ -8,7 +8,7 @@ import type { AnyEvent, LabelEvent } from "../atproto/event.ts";
 import { bskyEntry } from "./stream_events/bsky.ts";
 import { isRskyEvent, rskyEntry, rskyLabels } from "./stream_events/rsky.ts";
 
-export { partitionOf } from "./stream_events/partition.ts";
+export { partitionOf, subjectOf } from "./stream_events/partition.ts";
 
 /** What the entries look like. */
 export type StreamFormat = "bsky" | "rsky";

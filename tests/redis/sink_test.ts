@@ -137,7 +137,7 @@ serviceTest("R19: a server without memory writes nothing, and is left alone for 
   await server.command("CONFIG", "SET", "maxmemory", "0");
   await putNumbers(sink, 3, 4);
   assert.deepEqual(await numbersIn(server), [1, 2, 3, 4]);
-  assert.equal(sink.figures().backpressure, undefined);
+  assert.equal(sink.figures().backpressure, null);
 });
 
 for (const expired of [false, true]) {
@@ -319,7 +319,7 @@ serviceTest("R28: a length that was asked for is kept, and says so", ["redis"], 
   await using trimming = await open({ stream: "s", maxLength: 200 });
   await putNumbers(trimming, 1, 2000);
   const missed = 2000 - await redis().command("XLEN", "s");
-  assert.equal(trimming.figures().trimmedUnread, missed);
+  assert.equal(trimming.figures().trimmed_unread, missed);
   assert(log.lines.includes(`warning: A group has missed ${missed} entries of s: they were trimmed`));
   await using aged = await open({ stream: "aged", leastAgeMs: 60_000 });
   await redis().command("XADD", "aged", "1-1", "event", "{}");

@@ -52,6 +52,14 @@ export function partitionStream(stream: string, i: number): string {
   return `{${stream}}:${i}`;
 }
 
+/**
+ * Who writes for a host: the host itself. Files are as many as there are days, and one program reads them all, so it is one writer for
+ * all of `megastream:FILE`.
+ */
+export function writerOfHost(host: string): string {
+  return /^(?:[^:]+:)?megastream(?=:)/.exec(host)?.[0] ?? host;
+}
+
 /** `bsky.network` of the source's key `firehose_live:cursor:bsky.network`; any other key stands for itself. */
 export function hostOfKey(key: string): string {
   return /^[^:]*:cursor:(.+)$/s.exec(key)?.[1] ?? key;

@@ -6,7 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { replyCode } from "../../net/redis/errors.ts";
 import type { RedisLink } from "../../net/redis/link.ts";
-import { hostOfKey, type StreamKeys } from "../../net/redis/stream_keys.ts";
+import { hostOfKey, type StreamKeys, writerOfHost } from "../../net/redis/stream_keys.ts";
 import type { Cursor, Gap } from "../../pipeline/batch.ts";
 import { ConfigError, messageOf, RewoundError, TransientError } from "../../pipeline/errors.ts";
 import { delay, fullJitter } from "../../pipeline/retry.ts";
@@ -26,16 +26,13 @@ export interface PlacesOptions {
   readonly stop?: AbortSignal | undefined;
 }
 
-/** What is known of a host. */
+/** Who writes for a host, or for all files. */
 export interface Writer {
-  /** The source's key. */
-  readonly key: string;
-  readonly keys: OwnedKeys;
-  token: string;
+  /** Its writer key. */
+  readonly name: string;
+  readonly token: string;
   /** Writes that are known to be done under this token. */
   done: number;
-  /** The last position that Redis confirmed. */
-  confirmed: Cursor | undefined;
   /** The batch whose write may or may not be done. */
   pending: object | undefined;
 }
@@ -43,8 +40,12 @@ export interface Writer {
 /** What is looked at of a batch. */
 type BatchOfKey = Pick<SinkBatch<unknown>, "key" | "items">;
 
-/** The writers of a sink, by the source's key. */
+/** The positions of a sink and who writes them, by the source's key. */
 export interface Places {
+  /** The key of a position. */
+  cursorKey(key: string): Promise<string>;
+  /** The last position that Redis confirmed. */
+  readonly confirmed: Map<string, Cursor>;
   /** Who writes a batch: acquires the host where that was not done yet. */
   of(batch: BatchOfKey, signal: AbortSignal): Promise<Writer>;
   /**
@@ -56,83 +57,105 @@ export interface Places {
   recover(key: string, certain: boolean, signal: AbortSignal): Promise<Writer>;
   /** The position of a key: Redis's own, or the last one that it confirmed and lost. Waits until it can be read. */
   load(key: string): Promise<Cursor | undefined>;
+  /** Removes the position of a key. */
+  forget(key: string): Promise<void>;
 }
 
 /** Makes the writers of a sink. */
 export function writerPlaces({ link, stream, owned, stop, ...options }: PlacesOptions): Places {
   const writers = new Map<string, Writer>();
+  const confirmed = new Map<string, Cursor>();
+
+  async function keysOf(key: string): Promise<OwnedKeys & { readonly plain: string | undefined }> {
+    const names = await options.keys();
+    const host = hostOfKey(key);
+    return { cursor: names.cursor(host), writer: names.writer(writerOfHost(host)), plain: names.plainCursor(host) };
+  }
 
   /** Becomes the writer of a key's host, once more if it is already. Answers the position that stands there. */
   async function acquire(key: string, signal?: AbortSignal): Promise<{ writer: Writer; stored: Cursor | undefined }> {
-    const names = await options.keys();
-    const host = hostOfKey(key);
-    const keys = { cursor: names.cursor(host), writer: names.writer(host) };
-    const known = writers.get(key);
-    const { token, cursor } = await owned.acquire(keys, known?.token, signal);
-    const plain = names.plainCursor(host);
-    const stored = cursor ?? (plain && !known ? await link.send(plain, ["GET", plain]) ?? undefined : undefined);
-    const writer = { key, keys, token, done: 0, confirmed: known ? known.confirmed : stored, pending: undefined };
-    writers.set(key, writer);
+    const { plain, ...keys } = await keysOf(key);
+    const { token, cursor } = await owned.acquire(keys, writers.get(keys.writer)?.token, signal);
+    const first = plain !== undefined && !confirmed.has(key);
+    const stored = cursor ?? (first ? await link.send(plain, ["GET", plain]) ?? undefined : undefined);
+    const writer = { name: keys.writer, token, done: 0, pending: undefined };
+    writers.set(keys.writer, writer);
     return { writer, stored };
   }
 
+  /** What is stored is confirmed. What is not stored any more may have been. */
+  function confirm(key: string, stored: Cursor | undefined): void {
+    if (stored !== undefined) confirmed.set(key, stored);
+  }
+
   async function of({ key, items }: BatchOfKey, signal: AbortSignal): Promise<Writer> {
-    const known = writers.get(key);
+    const known = writers.get((await keysOf(key)).writer);
     if (known && (known.pending === undefined || known.pending === items)) return known;
     // A write that nobody waits for any more must not be taken for this one: under another token it comes to nothing.
     const { writer, stored } = await acquire(key, signal);
-    writer.confirmed = stored ?? writer.confirmed;
+    confirm(key, stored);
     return writer;
   }
 
   async function recover(key: string, certain: boolean, signal: AbortSignal): Promise<Writer> {
     const { writer, stored } = await acquire(key, signal);
-    const last = writer.confirmed;
+    const last = confirmed.get(key);
     if (stored === last && !certain) return writer;
     if (stored === undefined) {
-      if (last !== undefined) await lose(writer, "redis_lost", "open");
+      if (last !== undefined) await lose(key, "redis_lost", "open");
       return writer;
     }
-    await lose(writer, "redis_rewound", "healed", stored);
-    writer.confirmed = stored;
+    await lose(key, "redis_rewound", "healed", stored);
+    confirm(key, stored);
     throw new RewoundError(
       `Cannot go on after ${last ?? "nothing"} at ${link.describe}: Redis has lost writes, the position is ${stored}`,
     );
   }
 
   /** Records that writes up to the last confirmed one are gone: those after `from`, or who knows which. */
-  async function lose(
-    { key, confirmed: to }: Writer,
-    reason: string,
-    state: Gap["state"],
-    from?: Cursor,
-  ): Promise<void> {
-    const number = (cursor: Cursor | undefined) => /^\d+$/.test(cursor ?? "") ? Number(cursor) : undefined;
+  async function lose(key: string, reason: string, state: Gap["state"], from?: Cursor): Promise<void> {
     const detail = `${stream} at ${link.describe}`;
-    const gap: Gap = {
-      source: "redis",
-      host: hostOfKey(key),
-      unit: "seq",
-      from: number(from),
-      to: number(to),
-      reason,
-      detail,
-      state,
-    };
+    const hole = holeBetween(from, confirmed.get(key));
+    const gap: Gap = { source: "redis", host: hostOfKey(key), ...hole, reason, detail, state };
     log.warn("Redis has lost what it had confirmed: {reason}, {detail}, from {from} to {to}", { ...gap });
     await options.recordGaps?.(key, [gap]);
   }
 
   const load = (key: string) =>
     patiently(async () => {
-      const { writer, stored } = await acquire(key, stop);
-      if (stored === undefined && writer.confirmed !== undefined) {
-        await lose(writer, "redis_lost", "open");
-      }
-      return writer.confirmed = stored ?? writer.confirmed;
+      const { stored } = await acquire(key, stop);
+      if (stored === undefined && confirmed.has(key)) await lose(key, "redis_lost", "open");
+      confirm(key, stored);
+      return confirmed.get(key);
     }, stop);
 
-  return { of, recover, load };
+  const forget = async (key: string) => {
+    await patiently(async () => {
+      const { cursor, plain } = await keysOf(key);
+      await acquire(key, stop);
+      for (const each of [cursor, plain]) if (each !== undefined) await link.send(each, ["DEL", each]);
+    }, stop);
+    confirmed.delete(key);
+  };
+
+  return { of, recover, load, forget, confirmed, cursorKey: async (key) => (await keysOf(key)).cursor };
+}
+
+/** Where a loss begins and ends, as far as positions tell: they are numbers, or say at which time they are. */
+function holeBetween(from: Cursor | undefined, to: Cursor | undefined): Pick<Gap, "unit" | "from" | "to"> {
+  const [first, last] = [from, to].map((cursor) => cursor === undefined ? undefined : numberOf(cursor));
+  const unit = (first ?? last)?.unit ?? "seq";
+  return { unit, from: first?.number, to: last?.number };
+}
+
+function numberOf(cursor: Cursor): { readonly unit: "seq" | "us"; readonly number: number } | undefined {
+  try {
+    const value = JSON.parse(cursor);
+    if (Number.isSafeInteger(value)) return { unit: "seq", number: value };
+    return Number.isSafeInteger(value?.time_us) ? { unit: "us", number: value.time_us } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Tries until it works: a position that cannot be read is not "none". */

@@ -14,10 +14,19 @@ const log = getLogger(["bskyingest", "redis"]);
 /**
  * Finds out where a stream's keys are, and whether the stream can be written to.
  *
+ * @param options `dry`: only look, the number of partitions is not stored.
  * @throws {ConfigError} Where a key is no stream, or has another number of partitions.
  */
-export async function start(link: RedisLink, stream: string, partitions: number | undefined): Promise<StreamKeys> {
+export async function start(
+  link: RedisLink,
+  stream: string,
+  partitions: number | undefined,
+  { dry = false }: { readonly dry?: boolean } = {},
+): Promise<StreamKeys> {
   const keys = streamKeys(stream, { partitions, cluster: await link.isCluster() });
+  if (partitions !== undefined && !dry) {
+    await link.send(keys.partitions, ["SET", keys.partitions, String(partitions), "NX"]);
+  }
   await checkPartitions(link, keys, stream, partitions);
   for (const each of keys.streams) {
     const type = await link.send(each, ["TYPE", each]);
@@ -27,13 +36,19 @@ export async function start(link: RedisLink, stream: string, partitions: number 
       });
     }
   }
-  await warnOfForgetfulness(link, keys.streams[0]!);
+  if (!dry) { for (const danger of await forgetfulness(link, keys.streams[0]!)) log.warn("{danger}", { danger }); }
   return keys;
+}
+
+/** Those of the streams that are there. */
+export async function keysInUse(link: RedisLink, { streams }: StreamKeys): Promise<string[]> {
+  const used: string[] = [];
+  for (const each of streams) if (await link.send(each, ["EXISTS", each]) === 1) used.push(each);
+  return used;
 }
 
 /** The number is written once: with another one, entries of one DID would be in two streams. */
 async function checkPartitions(link: RedisLink, keys: StreamKeys, stream: string, wanted: number | undefined) {
-  if (wanted !== undefined) await link.send(keys.partitions, ["SET", keys.partitions, String(wanted), "NX"]);
   const stored = await link.send(keys.partitions, ["GET", keys.partitions]);
   if (stored === null || Number(stored) === wanted) return;
   throw new ConfigError(
@@ -44,8 +59,9 @@ async function checkPartitions(link: RedisLink, keys: StreamKeys, stream: string
   );
 }
 
-/** Says what could make entries or positions vanish; whoever may not ask is not told. */
-async function warnOfForgetfulness(link: RedisLink, key: string): Promise<void> {
+/** What could make entries or positions vanish; whoever may not ask is not told. */
+export async function forgetfulness(link: RedisLink, key: string): Promise<string[]> {
+  const dangers: string[] = [];
   const read = async (name: string): Promise<string> => {
     try {
       return (await link.send(key, ["CONFIG", "GET", name]))[1] ?? "";
@@ -56,12 +72,11 @@ async function warnOfForgetfulness(link: RedisLink, key: string): Promise<void> 
   };
   const policy = await read("maxmemory-policy");
   if (policy.startsWith("allkeys-")) {
-    log.warn("Redis may throw streams and positions away when its memory is full: maxmemory-policy is {policy}", {
-      policy,
-    });
+    dangers.push(`Redis may throw streams and positions away when its memory is full: maxmemory-policy is ${policy}`);
   }
   const [append, save] = [await read("appendonly"), await read("save")];
   if (append === "no" && save === "") {
-    log.warn("Redis forgets everything when it stops: neither appendonly nor save is on");
+    dangers.push("Redis forgets everything when it stops: neither appendonly nor save is on");
   }
+  return dangers;
 }

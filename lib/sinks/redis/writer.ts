@@ -6,13 +6,13 @@
 import { getLogger } from "@logtape/logtape";
 import type { AnyEvent } from "../../atproto/event.ts";
 import { replyCode } from "../../net/redis/errors.ts";
-import type { StreamKeys } from "../../net/redis/stream_keys.ts";
 import type { Cursor } from "../../pipeline/batch.ts";
-import { PoisonError, TransientError } from "../../pipeline/errors.ts";
+import { TransientError } from "../../pipeline/errors.ts";
 import { delay } from "../../pipeline/retry.ts";
-import type { Rejection, SinkBatch, WriteResult } from "../../pipeline/sink.ts";
+import type { SinkBatch, WriteResult } from "../../pipeline/sink.ts";
 import { partitionOf, streamEntries, type StreamEntry, type StreamFormat } from "../../transforms/stream_events.ts";
 import { isStatusDropped } from "../../transforms/stream_events/rsky.ts";
+import { refusalsOf } from "./entry_size.ts";
 import { heldError } from "./owner.ts";
 import { type PlacesOptions, type Writer, writerPlaces } from "./places.ts";
 import { mostMissed, mostUnread } from "./pressure.ts";
@@ -28,13 +28,13 @@ export interface RedisFigures {
   /** Entries written. */
   readonly entries: number;
   /** Why nothing is written at the moment: the stream is full, or the server's memory. */
-  readonly backpressure: "length" | "lag" | "oom" | undefined;
+  readonly backpressure: "length" | "lag" | "oom" | null;
   /** Entries in the stream, those of all partitions, before the last write. */
   readonly length: number;
   /** Entries that were trimmed although a group had not read them, as it was looked at last. */
-  readonly trimmedUnread: number;
+  readonly trimmed_unread: number;
   /** Statuses of accounts that format `rsky` has no word for. */
-  readonly droppedStatuses: number;
+  readonly dropped_statuses: number;
 }
 
 /** What a {@link batchWriter} needs. */
@@ -55,15 +55,15 @@ export interface BatchWriterOptions extends PlacesOptions {
 /** Makes what writes batches. */
 export function batchWriter(options: BatchWriterOptions) {
   const { link, stream, mark, backpressure = "length", backpressureMs = 5000, waitReplicas = 0 } = options;
-  const { maxEntryBytes = 8 * 1024 * 1024, maxLength = 0, leastAgeMs = 0, format, now = Date.now } = options;
+  const { maxLength = 0, leastAgeMs = 0, format, now = Date.now } = options;
   const entriesOf = streamEntries({ ...(format && { format }), host: options.host ?? false, now });
   const places = writerPlaces(options);
   const figures: { -readonly [K in keyof RedisFigures]: RedisFigures[K] } = {
     entries: 0,
-    backpressure: undefined,
+    backpressure: null,
     length: 0,
-    trimmedUnread: 0,
-    droppedStatuses: 0,
+    trimmed_unread: 0,
+    dropped_statuses: 0,
   };
   let saidAt = -Infinity;
   let lookedAt = -Infinity;
@@ -74,18 +74,20 @@ export function batchWriter(options: BatchWriterOptions) {
     if (items.length === 0 && cursor === undefined) return { rejected: [] };
     const names = await options.keys();
     let writer = await places.of(batch, signal);
-    const entries = entriesOf(items, { emptyFrame: emptyFrameOf(batch, writer.confirmed) });
-    const rejected = entries.flatMap((entry) => tooLarge(entry, maxEntryBytes));
+    const entries = entriesOf(items, { emptyFrame: emptyFrameOf(batch, places.confirmed.get(key)) });
+    const rejected = refusalsOf(entries, options.maxEntryBytes);
     if (rejected.length > 0) return { rejected };
+    const cursorKey = await places.cursorKey(key);
     const body = entries.flatMap((entry) => [numberOf(entry, names.streams.length), entry.field, entry.value]);
     for (;;) {
       const limit = await limitNow(names.streams, entries.length, signal);
       if (limit === undefined) continue;
       const head = [String(writer.done + 1), cursor ?? "", String(limit), String(maxLength), String(leastAgeMs)];
-      const [state, detail] = await send(writer, items, names, [writer.token, ...head, ...body], signal);
+      const keys = [cursorKey, writer.name, ...names.streams];
+      const [state, detail] = await send(writer, items, keys, [writer.token, ...head, ...body], signal);
       if (state === "FULL") await pause("length", Number(detail), signal);
       else if (state === "REWOUND") writer = await places.recover(key, true, signal);
-      else if (state === "FENCED" && detail !== "") throw heldError(writer.keys.writer, String(detail));
+      else if (state === "FENCED" && detail !== "") throw heldError(writer.name, String(detail));
       else if (state === "FENCED") writer = await places.recover(key, false, signal);
       else {
         await settle(writer, batch, entries.length, Number(detail ?? figures.length), signal);
@@ -96,18 +98,10 @@ export function batchWriter(options: BatchWriterOptions) {
   }
 
   /** Runs the script; until there is an answer, nobody knows whether it did. */
-  async function send(writer: Writer, items: object, names: StreamKeys, args: string[], signal: AbortSignal) {
+  async function send(writer: Writer, items: object, keys: string[], args: string[], signal: AbortSignal) {
     writer.pending = items;
     try {
-      const { cursor, writer: owner } = writer.keys;
-      const reply: [state: string, detail?: string] = await link.script(
-        WRITE,
-        [cursor, owner, ...names.streams],
-        args,
-        {
-          signal,
-        },
-      );
+      const reply: [state: string, detail?: string] = await link.script(WRITE, keys, args, { signal });
       if (reply[0] === "FULL") writer.pending = undefined;
       return reply;
     } catch (error) {
@@ -119,7 +113,7 @@ export function batchWriter(options: BatchWriterOptions) {
 
   async function settle(
     writer: Writer,
-    { items, cursor }: SinkBatch<AnyEvent>,
+    { items, cursor, key }: SinkBatch<AnyEvent>,
     entries: number,
     length: number,
     signal: AbortSignal,
@@ -127,11 +121,11 @@ export function batchWriter(options: BatchWriterOptions) {
     if (waitReplicas > 0) await awaitReplicas(writer, signal);
     writer.done++;
     writer.pending = undefined;
-    writer.confirmed = cursor ?? writer.confirmed;
+    if (cursor !== undefined) places.confirmed.set(key, cursor);
     figures.entries += entries;
     figures.length = length;
-    figures.backpressure = undefined;
-    if (format === "rsky") figures.droppedStatuses += items.filter(isStatusDropped).length;
+    figures.backpressure = null;
+    if (format === "rsky") figures.dropped_statuses += items.filter(isStatusDropped).length;
   }
 
   /** The batch is written, so what fails here is no failure of it. */
@@ -140,13 +134,13 @@ export function batchWriter(options: BatchWriterOptions) {
     lookedAt = Date.now();
     const missed = await mostMissed(link, streams, signal).catch(() => 0);
     if (missed > 0) log.warn("A group has missed {missed} entries of {stream}: they were trimmed", { missed, stream });
-    figures.trimmedUnread = Math.max(0, missed);
+    figures.trimmed_unread = Math.max(0, missed);
   }
 
   /** The write stays pending, so that its repetition is recognised. */
-  async function awaitReplicas({ keys }: Writer, signal: AbortSignal): Promise<void> {
+  async function awaitReplicas({ name }: Writer, signal: AbortSignal): Promise<void> {
     const args = ["WAIT", String(waitReplicas), "1000"];
-    const confirmed = await link.send(keys.writer, args, { signal, blockMs: 1000 });
+    const confirmed = await link.send(name, args, { signal, blockMs: 1000 });
     if (confirmed >= waitReplicas) return;
     throw new TransientError(`Cannot have ${waitReplicas} replicas confirm a write: ${confirmed} did within 1 s`);
   }
@@ -179,6 +173,7 @@ export function batchWriter(options: BatchWriterOptions) {
     write,
     figures: (): RedisFigures => ({ ...figures }),
     load: places.load,
+    forget: places.forget,
     async save(key: string, cursor: Cursor): Promise<void> {
       await write({ key, cursor, items: [] }, new AbortController().signal);
     },
@@ -191,16 +186,6 @@ function emptyFrameOf(batch: SinkBatch<AnyEvent>, confirmed: Cursor | undefined)
   const last = batch.items.at(-1);
   const seen = Math.max(Number(confirmed ?? 0), last?.kind === "label" ? last.seq ?? 0 : 0);
   return Number(batch.cursor) > seen ? Number(batch.cursor) : undefined;
-}
-
-const UTF8_BYTES_PER_UNIT = 3;
-
-function tooLarge({ value, index }: StreamEntry, most: number): Rejection[] {
-  if (value.length * UTF8_BYTES_PER_UNIT <= most) return [];
-  const bytes = new TextEncoder().encode(value).length;
-  if (bytes <= most) return [];
-  const text = `Cannot write an entry of ${bytes} bytes: --redis-max-entry is ${most}`;
-  return [{ index, error: new PoisonError("entry_size", text, { detail: { bytes } }) }];
 }
 
 /** Which of the script's streams an entry goes to, from 1 on. */

@@ -85,7 +85,10 @@ export class Session {
 
   /** Adds what a restart needs, for sinks that cannot recall; `cursor` was made by this session. */
   seal(cursor: string): string {
-    return this.#open.recall ? cursor : this.#track.seal(cursor);
+    const { recall, sealsAll } = this.#open;
+    // The host that gave a sequence number sends nothing twice; hashes in every position are for hosts that give none.
+    const exact = sealsAll && parsePosition(cursor).seq !== undefined;
+    return recall || exact ? cursor : this.#track.seal(cursor);
   }
 
   reconnect(): void {

@@ -121,6 +121,7 @@ export class Lister {
       key,
       items: page.events,
       cursor: next,
+      joined: () => true, // no position says "in the middle of a page"
       ...(page.poison.length > 0 && { poison: page.poison }),
       ...(gaps.length > 0 && { gaps }),
       ...(next === DONE && { end: true }),

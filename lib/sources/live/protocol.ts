@@ -45,6 +45,7 @@ export interface Protocol<M extends { readonly seq: number }> {
 
 /** Live figures of one host. */
 export interface HostStats {
+  /** Whether there is a connection now. */
   connected: boolean;
   /** The number of the last frame that was handed on. */
   lastSeq: number | undefined;

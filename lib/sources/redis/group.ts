@@ -44,10 +44,15 @@ export async function joinGroup(link: RedisLink, options: GroupOptions): Promise
   return streams;
 }
 
-async function findStreams(
+/**
+ * A stream, or those of its partitions that are asked for.
+ *
+ * @throws {ConfigError} For partitions that are not there.
+ */
+export async function findStreams(
   link: RedisLink,
   stream: string,
-  { partitions, deadStream }: GroupOptions,
+  { partitions, deadStream }: Pick<GroupOptions, "partitions" | "deadStream">,
 ): Promise<GroupStream[]> {
   const key = partitionsKey(stream);
   const stored = await link.send(key, ["GET", key]);

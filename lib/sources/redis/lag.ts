@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RedisLink } from "../../net/redis/link.ts";
+import type { RedisLink, SendOptions } from "../../net/redis/link.ts";
 
 /** Of one stream. */
 export interface ConsumeLag {
@@ -20,11 +20,16 @@ export interface ConsumeLag {
 }
 
 /** Measures it. */
-export async function measureLag(link: RedisLink, stream: string, group: string): Promise<ConsumeLag> {
-  const info = toMap(await link.send(stream, ["XINFO", "STREAM", stream]));
-  const groups: unknown[][] = await link.send(stream, ["XINFO", "GROUPS", stream]);
+export async function measureLag(
+  link: RedisLink,
+  stream: string,
+  group: string,
+  options: SendOptions = {},
+): Promise<ConsumeLag> {
+  const info = toMap(await link.send(stream, ["XINFO", "STREAM", stream], options));
+  const groups: unknown[][] = await link.send(stream, ["XINFO", "GROUPS", stream], options);
   const own = groups.map(toMap).find((each) => each.get("name") === group);
-  const [pending, oldest] = await link.send(stream, ["XPENDING", stream, group]);
+  const [pending, oldest] = await link.send(stream, ["XPENDING", stream, group], options);
   const newest = millisOf(info.get("last-generated-id"));
   const lag = own?.get("lag");
   return {

@@ -79,3 +79,14 @@ end
 if not least then return {0} end
 local removed = redis.call('XTRIM', KEYS[1], 'MINID', '=', string.format('%.0f-%.0f', least[1], least[2]))
 return {removed, slowest.name, slowest.consumers}`);
+
+/**
+ * Moves an entry of the dead stream back to where it came from. Nothing is done for one that is not there any more.
+ *
+ * `KEYS`: dead stream, stream. `ARGV`: id, then the fields that it had and their values.
+ */
+export const PUT_BACK = luaScript(`
+if not redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1] then return 0 end
+redis.call('XADD', KEYS[2], '*', unpack(ARGV, 2))
+redis.call('XDEL', KEYS[1], ARGV[1])
+return 1`);
