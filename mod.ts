@@ -87,6 +87,13 @@ export { megastreamTime } from "./lib/sources/megastream/name.ts";
 export type { S3ClientOptions } from "./lib/sources/megastream/s3_client.ts";
 export { s3Store, type S3StoreOptions } from "./lib/sources/megastream/s3_store.ts";
 export { type TempFile, type TempFiles, tempFiles } from "./lib/sources/megastream/temp_files.ts";
+export {
+  type ConsumeFigures,
+  type ConsumeLag,
+  type RedisSource,
+  redisSource,
+  type RedisSourceOptions,
+} from "./lib/sources/redis.ts";
 export { replay, type ReplayOptions, type ReplaySource } from "./lib/sources/replay.ts";
 export type { Clock } from "./lib/sources/replay/pace.ts";
 export type { CursorRow } from "./lib/state/cursors_table.ts";
@@ -109,6 +116,16 @@ export type { VectorFault } from "./lib/transforms/embeddings/codec.ts";
 export type { Enrichment, PostCounters } from "./lib/transforms/posts.ts";
 export { ndjsonSink, type NdjsonSinkOptions } from "./lib/sinks/ndjson.ts";
 export { nullSink } from "./lib/sinks/null.ts";
+export {
+  type RedisFigures,
+  type RedisLinkOptions,
+  type RedisSink,
+  redisSink,
+  type RedisSinkOptions,
+  type StreamFormat,
+} from "./lib/sinks/redis.ts";
+export type { ConnectOptions as RedisConnectOptions } from "./lib/net/redis/connect.ts";
+export { isStreamed } from "./lib/transforms/stream_events.ts";
 export { type SqliteIndex, type SqliteSink, sqliteSink, type SqliteSinkOptions } from "./lib/sinks/sqlite.ts";
 export { stdoutSink, type StdoutSinkOptions } from "./lib/sinks/stdout.ts";
 export { type DeadLetterFile, type DeadLetterOptions, openDeadLetter } from "./lib/state/dead_letter.ts";

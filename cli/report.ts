@@ -83,6 +83,13 @@ export interface Summary {
     /** Of a dry run, by index. */
     readonly documents?: Readonly<Record<string, number>>;
   };
+  /** What the sink redis counts besides; of a dry run the entries alone. */
+  readonly redis?: {
+    readonly entries: number;
+    readonly length?: number;
+    readonly trimmed_unread?: number;
+    readonly dropped_statuses?: number;
+  };
   readonly cursor: unknown;
   readonly lag_ms: number | null;
   readonly started_at: string;
@@ -187,9 +194,12 @@ export function humanSummary(summary: Summary, target: string): string {
     (summary.lag_ms === null ? "" : `, lag ${spanText(summary.lag_ms)}`),
   ];
   const { where_failed = 0, invalid = 0, race = {}, elasticsearch: { superseded = 0 } = {} } = summary;
+  const { trimmed_unread = 0, dropped_statuses = 0 } = summary.redis ?? {};
   if (where_failed > 0) lines.push(`--where could not be evaluated for ${n(where_failed)} events`);
   if (invalid > 0) lines.push(`${n(invalid)} records do not match their lexicon`);
   if (superseded > 0) lines.push(`superseded ${n(superseded)}: something newer was there`);
+  if (trimmed_unread > 0) lines.push(`${n(trimmed_unread)} entries were trimmed that a group had not read`);
+  if (dropped_statuses > 0) lines.push(`${n(dropped_statuses)} statuses of accounts that format rsky has no word for`);
   for (const [host, { first, only }] of Object.entries(race)) {
     lines.push(`${host}: first with ${n(first)} events, alone with ${n(only)}`);
   }

@@ -108,7 +108,7 @@ export const consumeOptions = {
     help: "Partitions to read, from 0 on: each is for one process only",
     group: consumeGroup,
     metavar: "N",
-    defaultText: "all",
+    defaultText: "all of them",
   }),
   group: text("group", { help: "Consumer group", group: consumeGroup, metavar: "NAME", common: true }, "bskyingest"),
   consumer: text("consumer", {

@@ -49,7 +49,10 @@ export interface Source<T> {
    * needs to recognise events that a server sends again.
    */
   seal?(cursor: Cursor, key: string): Cursor;
-  /** Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. */
+  /**
+   * Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. Opened again, after a sink has lost what
+   * it had confirmed, a source goes on at the position that it is given: what its options say of the beginning counts once.
+   */
   open(options?: OpenOptions<T>): ReadableStream<Batch<T>>;
 }
 

@@ -91,11 +91,16 @@ export function replay(options: ReplayOptions): ReplaySource {
   const filter = checkOptions(options);
   const stats: SourceStats = { bytesReceived: 0, connections: 0, connected: false, ignored: 0, host: undefined };
   const key = `replay:${basename(options.files[0]!)}`;
+  let restart = options.restart ?? false;
   return {
     key: options.keyPrefix === undefined ? key : `${options.keyPrefix}:${key}`,
     stats,
     check: async () => void await findFiles(options.files, options),
-    open: (open = {}) => batchStream(open.stop, (stop) => replayBatches(options, filter, { stats, stop }, open)),
+    open(open = {}) {
+      const how = { ...options, restart };
+      restart = false;
+      return batchStream(open.stop, (stop) => replayBatches(how, filter, { stats, stop }, open));
+    },
   };
 }
 

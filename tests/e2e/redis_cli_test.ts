@@ -185,6 +185,7 @@ serviceTest(
     await grows();
     child.kill();
     const { written, gaps, retried } = parseSummary(await ended(child));
+    assert(!child.stderr.lines.some((line) => line.includes("Beginning again")), child.stderr.lines.join("\n"));
     assert.deepEqual(await numbersIn(durable), range(1, written));
     assert(gaps === 0 && retried > 0, `${gaps} gaps, ${retried} repeated writes`);
   },
