@@ -53,11 +53,10 @@ export function overtaking(): Overtaking {
       if (waiting.delete(event) && waiting.size === 0) deleted.clear();
     },
     done(write) {
-      if (waiting.size > 0 && write.action === "delete") deleted.set(keyOf(write), write.version);
+      if (waiting.size > 0 && write.action === "delete") raise(deleted, keyOf(write), write.version);
     },
     purging({ did, version }) {
-      purged.delete(did);
-      purged.set(did, version);
+      raise(purged, did, version);
       if (purged.size > MOST_PURGES) purged.delete(purged.keys().next().value!);
     },
     current(line, event) {
@@ -69,6 +68,13 @@ export function overtaking(): Overtaking {
       return version === undefined ? line : { ...line, write: deleteOf(write, version) };
     },
   };
+}
+
+/** Keeps the highest version, which need not be the last one, and puts it behind all others. */
+function raise(versions: Map<string, string>, key: string, version: string): void {
+  const known = versions.get(key);
+  versions.delete(key);
+  versions.set(key, known !== undefined && isOlder(version, known) ? known : version);
 }
 
 function keyOf({ kind, id }: Write): string {
