@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { type Hit, sharedElasticsearch } from "../support/elasticsearch.ts";
 import { placeIn } from "../support/elasticsearch_replay.ts";
-import {
-  copyFixtures,
-  deadRows,
-  FIXTURES,
-  golden,
-  type GoldenRow,
-  megastream,
-  statePath,
-} from "../support/megastream.ts";
+import { deadRows, FIXTURES, golden, type GoldenRow, megastream, statePath } from "../support/megastream.ts";
 import { type ServiceName, serviceTest } from "../support/services.ts";
 import { inFolder } from "../support/temp.ts";
 
@@ -82,22 +74,5 @@ serviceTest(
       const third = await megastream(folder, args, 3, env);
       assert.equal(third.rows, ROWS.length);
       assert.deepEqual(documentsOf(await shared.es.hits(indices), prefix), DOCUMENTS.toSorted(byPlace));
-    }),
-);
-
-serviceTest(
-  "files in the opposite order, one run each, leave the same documents",
-  NEEDS,
-  () =>
-    inFolder(async (folder) => {
-      const { args, prefix } = placeIn(shared);
-      copyFixtures(`${folder}/files`);
-      const names = [...Deno.readDirSync(`${folder}/files`)].map(({ name }) => name).sort().reverse();
-      for (const name of names) {
-        const state = ["--state-file", "state.json", "--path", `files/${name}`, "--max-dead-ratio", "1"];
-        const rejects = ROWS.some(({ file, reject }) => file === name && reject);
-        await megastream(folder, [...args, ...state], rejects ? 3 : 0);
-      }
-      assert.deepEqual(documentsOf(await shared.es.hits(`${prefix}*`), prefix), DOCUMENTS.toSorted(byPlace));
     }),
 );

@@ -20,8 +20,13 @@ export interface Overtaking {
   done(write: Write): void;
   /** An account is about to be purged. */
   purging(purge: Purge): void;
-  /** What is to be sent for a line: itself, a delete in its place, or nothing. */
-  current(line: Line, event: AnyEvent): Line | undefined;
+  /**
+   * What is to be sent for a line: itself, a delete in its place, or nothing.
+   *
+   * @param own The purges of its batch, version by DID. They come after the lines: what is older is found by them, and leaves the
+   * tombstones that it should.
+   */
+  current(line: Line, event: AnyEvent, own?: ReadonlyMap<string, string>): Line | undefined;
 }
 
 /** Purges that are remembered: older ones have nothing on its way any more. */
@@ -59,13 +64,14 @@ export function overtaking(): Overtaking {
       raise(purged, did, version);
       if (purged.size > MOST_PURGES) purged.delete(purged.keys().next().value!);
     },
-    current(line, event) {
+    current(line, event, own) {
       const { write } = line;
       if (write.action === "delete") return line;
       if (deleted.size > 0 && isOlder(write.version, deleted.get(keyOf(write)) ?? "")) return undefined;
       const version = purgedAt(event, write);
+      const isFound = "did" in event && isOlder(write.version, own?.get(event.did) ?? "");
       // The attempt that failed may have got through after all, and so late that the purge did not find it.
-      return version === undefined ? line : { ...line, write: deleteOf(write, version) };
+      return version === undefined || isFound ? line : { ...line, write: deleteOf(write, version) };
     },
   };
 }
