@@ -108,8 +108,8 @@ Deno.test("M57: the same permissions are not enough without --dry-run: the test 
       const url = ["--elasticsearch-url", "http://127.0.0.1:1", "--max-retries", "1"];
       const there = ["--state-file", `${temp}/state.json`, "--dead-letter", `${temp}/dead.ndjson`];
       const end = await runApart(folder, temp, ["--path", "files", "--temp-dir", temp, ...url, ...there]);
-      assert.equal(end.code, 1);
-      assert.match(end.stderr.join("\n"), /Requires net access/);
+      assert.equal(end.code, 2);
+      assert.match(end.stderr.join("\n"), /Cannot reach http:\/\/127\.0\.0\.1:1: no permission/);
     })
   ));
 
