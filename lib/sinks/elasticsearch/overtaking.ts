@@ -10,6 +10,8 @@ import { isOlder } from "./plan.ts";
 
 /** Knows which events failed and will be written again, and what they must not bring back. */
 export interface Overtaking {
+  /** Nothing is remembered, and nothing can be overtaken: nobody need ask line by line. */
+  readonly isIdle: boolean;
   /** The writes that were built for an event that failed. */
   built(event: AnyEvent): readonly Write[] | undefined;
   /** An event failed and will come again. */
@@ -52,6 +54,9 @@ export function overtaking(): Overtaking {
   }
 
   return {
+    get isIdle() {
+      return waiting.size === 0 && deleted.size === 0 && purged.size === 0;
+    },
     built: (event) => waiting.get(event),
     failed: (event, writes) => void waiting.set(event, writes),
     settled(event) {

@@ -55,6 +55,7 @@ export function planWriter(options: PlanWriterOptions): PlanWriter {
       : [];
     const tombstones = targets.get("post_tombstones");
     const deleted = posts.length > 0 && tombstones && await findDeleted(posts, tombstones, requests, signal);
+    if (!deleted && overtaking.isIdle) return lines;
     const left: Line[] = [];
     let superseded = 0;
     for (const line of lines) {
@@ -91,6 +92,7 @@ export function planWriter(options: PlanWriterOptions): PlanWriter {
           refused.set(item, error);
         });
       }
+      if (overtaking.isIdle) return refused;
       for (const { write, item } of plan.lines) if (!refused.has(item)) overtaking.done(write);
       return refused;
     },
