@@ -38,10 +38,11 @@
  */
 export * from "./lib/atproto/event.ts";
 export * from "./lib/pipeline/batch.ts";
-export { type Counters, createCounters } from "./lib/pipeline/counters.ts";
+export { type Counters, createCounters, type Passed } from "./lib/pipeline/counters.ts";
 export type { DeadLetter, Letter } from "./lib/pipeline/deliver.ts";
 export * from "./lib/pipeline/errors.ts";
 export { type PipelineOptions, type PipelineResult, runPipeline } from "./lib/pipeline/pipeline.ts";
+export { DeadRatio, type DeadRatioOptions } from "./lib/pipeline/dead_ratio.ts";
 export { type Backoff, fullJitter } from "./lib/pipeline/retry.ts";
 export type * from "./lib/pipeline/sink.ts";
 export { batchStream, type OpenOptions, type Source, type SourceStats } from "./lib/pipeline/source.ts";
@@ -53,6 +54,28 @@ export { createValidator, validateWith, type Validator, type ValidatorOptions } 
 export { jetstream, type JetstreamSource } from "./lib/sources/jetstream/jetstream.ts";
 export type { JetstreamOptions, TapEntry } from "./lib/sources/jetstream/options.ts";
 export type { Wire } from "./lib/sources/jetstream/url.ts";
+export { type ContainerOptions, openContainer } from "./lib/sources/megastream/container.ts";
+export {
+  createRowCounters,
+  megastreamFile,
+  type MegastreamFileOptions,
+  type MegastreamFileSource,
+  type RowCounters,
+} from "./lib/sources/megastream/file_source.ts";
+export {
+  type BadFileCode,
+  BadFileError,
+  type FileStore,
+  FileVanishedError,
+  type ListedFile,
+  type ListOptions,
+  type LocalFile,
+} from "./lib/sources/megastream/files.ts";
+export { localStore, type LocalStoreOptions } from "./lib/sources/megastream/local_store.ts";
+export { megastreamTime } from "./lib/sources/megastream/name.ts";
+export type { S3ClientOptions } from "./lib/sources/megastream/s3_client.ts";
+export { s3Store, type S3StoreOptions } from "./lib/sources/megastream/s3_store.ts";
+export { type TempFile, type TempFiles, tempFiles } from "./lib/sources/megastream/temp_files.ts";
 export { replay, type ReplayOptions, type ReplaySource } from "./lib/sources/replay.ts";
 export type { Clock } from "./lib/sources/replay/pace.ts";
 export type { CursorRow } from "./lib/state/cursors_table.ts";
@@ -71,7 +94,16 @@ export {
   type TargetOptions,
 } from "./lib/sinks/elasticsearch.ts";
 export type { Kind as DocumentKind } from "./lib/transforms/elasticsearch/kinds.ts";
-export type { Enrichment } from "./lib/transforms/elasticsearch/writes.ts";
+export { enrichmentOf } from "./lib/transforms/elasticsearch/enrichment.ts";
+export { type DecodedVector, decodeVector, type VectorFault } from "./lib/transforms/embeddings/codec.ts";
+export {
+  CLASSIC_EMBEDDINGS,
+  dimsByField,
+  type Model,
+  modelsOf,
+  type VectorHolder,
+} from "./lib/transforms/embeddings/models.ts";
+export { createPostCounters, type Enrichment, type PostCounters } from "./lib/transforms/posts.ts";
 export { ndjsonSink, type NdjsonSinkOptions } from "./lib/sinks/ndjson.ts";
 export { nullSink } from "./lib/sinks/null.ts";
 export { type SqliteIndex, type SqliteSink, sqliteSink, type SqliteSinkOptions } from "./lib/sinks/sqlite.ts";

@@ -15,6 +15,15 @@ const DRAW_MS = 250, LOG_MS = 10_000;
 const RATE_MS = 5000;
 const BAR = 20;
 
+/** How fast events come and go, a second. */
+export interface Rates {
+  readonly received: number;
+  readonly written: number;
+}
+
+/** Makes a line of progress; `nowMs`: milliseconds since 1970. */
+export type ProgressText = (rates: Rates, elapsedMs: number, nowMs: number) => string;
+
 /** What {@link showProgress} shows. */
 export interface ProgressOptions {
   readonly counters: Counters;
@@ -24,6 +33,8 @@ export interface ProgressOptions {
   /** `line`: redrawn on a terminal; `log`: a log line now and then; `off`. */
   readonly mode: "line" | "log" | "off";
   readonly status: (text: string | undefined) => void;
+  /** The line. Default: {@link progressText}. */
+  readonly text?: ProgressText;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -45,7 +56,7 @@ export function showProgress(options: ProgressOptions): Disposable {
       received: (sample.received - oldest!.received) / seconds,
       written: (sample.written - oldest!.written) / seconds,
     };
-    const text = progressText(options, rates, at - started, at);
+    const text = options.text?.(rates, at - started, at) ?? progressText(options, rates, at - started, at);
     if (mode === "line") status(text);
     else log.info("{progress}", { progress: text });
   }, mode === "line" ? DRAW_MS : LOG_MS);
@@ -60,7 +71,7 @@ export function showProgress(options: ProgressOptions): Disposable {
 /** One line: counts, rates, lag, what waits, and a bar where the end is known. */
 export function progressText(
   { counters, total, totalMs }: ProgressOptions,
-  rates: { readonly received: number; readonly written: number },
+  rates: Rates,
   elapsedMs: number,
   nowMs: number,
 ): string {

@@ -14,6 +14,12 @@ export const registry: readonly RegistryEntry[] = [
     load: async () => (await import("./commands/jetstream.ts")).command,
   },
   {
+    name: "megastream",
+    brief: "Enriched posts from .db.zip files, local or S3, once or spooling",
+    group: "Ingest",
+    load: async () => (await import("./commands/megastream.ts")).command,
+  },
+  {
     name: "cursor",
     brief: "Show, set and clear saved positions",
     group: "Manage",

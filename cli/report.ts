@@ -13,19 +13,31 @@ const TOP = 5;
 /** Why a run ended. */
 export type EndedBy = "count" | "time" | "end" | "until" | "source" | "signal" | "error";
 
+/** What a command's own part of the summary is. */
+export interface ReportPart {
+  /** Members of the `--json` line. */
+  readonly members: Readonly<Record<string, unknown>>;
+  /** The same for a person. */
+  readonly lines: readonly string[];
+  /** Something other than an event could not be dealt with: the run is not a success. */
+  readonly failed: boolean;
+}
+
 /** What the summary is made of. */
 export interface ReportInput {
   readonly command: string;
   readonly source: string;
   readonly sink: string;
   readonly counters: Counters;
-  readonly stats: SourceStats | undefined;
+  readonly stats: Partial<SourceStats> | undefined;
   /** Events for which `--where` could not be evaluated; undefined: it was not given. */
   readonly whereFailed?: number;
   /** Records that do not match their lexicon; undefined: nobody asked. */
   readonly invalid?: number;
   /** What the sink counts besides. */
   readonly figures?: object | undefined;
+  /** What the command counts besides. */
+  readonly members?: ReportPart["members"];
   readonly dryRun: boolean;
   readonly startedAt: Date;
   readonly durationMs: number;
@@ -66,7 +78,11 @@ export interface Summary {
   /** What `--race` took from each host. */
   readonly race?: SourceStats["race"];
   /** Writes of the sink elasticsearch that something newer was there for already: among `written`. */
-  readonly elasticsearch?: { readonly superseded: number };
+  readonly elasticsearch?: {
+    readonly superseded?: number;
+    /** Of a dry run, by index. */
+    readonly documents?: Readonly<Record<string, number>>;
+  };
   readonly cursor: unknown;
   readonly lag_ms: number | null;
   readonly started_at: string;
@@ -105,6 +121,7 @@ export function summarize(input: ReportInput): Summary {
     ...(input.invalid !== undefined && { invalid: input.invalid }),
     ...(stats?.race && { race: stats.race }),
     ...(input.figures && { [input.sink]: input.figures }),
+    ...input.members,
     cursor: dryRun ? null : cursorOf(counters),
     lag_ms: lag === undefined || !input.live ? null : Math.max(0, Math.round(lag)),
     started_at: input.startedAt.toISOString(),
@@ -169,12 +186,10 @@ export function humanSummary(summary: Summary, target: string): string {
     } MB received` +
     (summary.lag_ms === null ? "" : `, lag ${spanText(summary.lag_ms)}`),
   ];
-  const { where_failed = 0, invalid = 0, race = {} } = summary;
+  const { where_failed = 0, invalid = 0, race = {}, elasticsearch: { superseded = 0 } = {} } = summary;
   if (where_failed > 0) lines.push(`--where could not be evaluated for ${n(where_failed)} events`);
   if (invalid > 0) lines.push(`${n(invalid)} records do not match their lexicon`);
-  if (summary.elasticsearch && summary.elasticsearch.superseded > 0) {
-    lines.push(`superseded ${n(summary.elasticsearch.superseded)}: something newer was there`);
-  }
+  if (superseded > 0) lines.push(`superseded ${n(superseded)}: something newer was there`);
   for (const [host, { first, only }] of Object.entries(race)) {
     lines.push(`${host}: first with ${n(first)} events, alone with ${n(only)}`);
   }

@@ -16,6 +16,7 @@ import { Reader } from "../lib/sources/jetstream/reader.ts";
 import { Track } from "../lib/sources/jetstream/track.ts";
 import type { Wire } from "../lib/sources/jetstream/url.ts";
 import { fileCheckpoints } from "../lib/state/file_checkpoint.ts";
+import { rawPosts, readRows } from "./fuzz_rows.ts";
 
 /** A reader of input. */
 export interface FuzzTarget {
@@ -189,4 +190,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   },
   { name: "zstd", samples: zstdSamples, run: readZstd },
   { name: "state-file", samples: jsonSamples(STATE_FILES), run: loadState },
+  { name: "megastream-row", samples: rawPosts, run: readRows },
 ];

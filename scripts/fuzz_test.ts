@@ -61,8 +61,16 @@ Deno.test("the fuzzer names its targets when asked for one that is not there", a
   match(new TextDecoder().decode(stderr), /^Usage: deno task fuzz .*toml/m);
 });
 
-for (const target of ["jetstream-v1", "jetstream-zstd", "zstd", "jetstream-v2"]) {
-  Deno.test(`J43: five seconds of mutated messages: ${target}`, async () => {
+const CASES = {
+  "jetstream-v1": "J43",
+  "jetstream-zstd": "J43",
+  "zstd": "J43",
+  "jetstream-v2": "J43",
+  "megastream-row": "M39",
+};
+
+for (const [target, name] of Object.entries(CASES)) {
+  Deno.test(`${name}: five seconds of mutated input: ${target}`, async () => {
     const targets = new URL("./fuzz_targets.ts", import.meta.url);
     const { inputs, refused, fault, faultSeed } = await fuzz({
       targets,

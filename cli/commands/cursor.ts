@@ -83,9 +83,9 @@ export const command: CommandGroup = {
 type Store = Awaited<ReturnType<typeof open>>["store"];
 
 async function open(context: CommandContext<typeof options>) {
-  const { findTarget } = await import("../ingest/target.ts");
+  const { findTarget, JETSTREAM_STATE } = await import("../ingest/target.ts");
   const positions = await import("../ingest/positions.ts");
-  return { store: positions.positionStore(findTarget(context, "jetstream")), ...positions };
+  return { store: positions.positionStore(findTarget(context, JETSTREAM_STATE)), ...positions };
 }
 
 /** A store that is not there has no keys, and locking must not make files beside it. */

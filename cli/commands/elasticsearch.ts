@@ -33,7 +33,7 @@ const setup = defineSubcommand({
     const wanted = await wantedOf(values);
     if (values.dryRun) {
       for (const { method, path, body } of setupRequests(wanted)) {
-        const json: unknown = JSON.parse(body!);
+        const json: unknown = JSON.parse(body);
         if (globals.json) await stdout(JSON.stringify({ method, path, body: json }));
         else await stdout(`${method} ${path}\n${JSON.stringify(json, undefined, 2)}`);
       }
@@ -76,7 +76,7 @@ export const command: CommandGroup = {
   subcommands: { setup, status },
 };
 
-/** @throws {ConfigError} For names and numbers that cannot be. */
+/** @throws {ConfigError} For names, numbers and models that cannot be. */
 async function wantedOf(values: Values<typeof options>): Promise<SetupOptions> {
   const { isWanted, KINDS } = await import("../../lib/transforms/elasticsearch/kinds.ts");
   const { definitionsOf } = await import("../../lib/sinks/elasticsearch/definitions.ts");
@@ -85,7 +85,12 @@ async function wantedOf(values: Values<typeof options>): Promise<SetupOptions> {
   const kinds = KINDS.filter((kind) => isWanted(kind, documentsOf(values)));
   return {
     targets: targetsOf(kinds, { prefix: values.indexPrefix, names: values.index }),
-    bodyOf: definitionsOf({ vectors: values.vectors, shards: values.indexShards, replicas: values.indexReplicas }),
+    bodyOf: definitionsOf({
+      vectors: values.vectors,
+      embeddings: values.embeddings,
+      shards: values.indexShards,
+      replicas: values.indexReplicas,
+    }),
     prefix: values.indexPrefix,
   };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IngestOptions } from "../ingest/run.ts";
+import type { IngestOptions } from "../ingest/transfer.ts";
 import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { filterOptions } from "../options/filters.ts";
@@ -33,6 +33,8 @@ export const command = defineCommand({
     const { jetstreamRace } = await import("../../lib/sources/jetstream/race.ts");
     const makeJetstream = values.race ? jetstreamRace : jetstream;
     const { runIngest } = await import("../ingest/run.ts");
+    const { readSource } = await import("../ingest/reading.ts");
+    const { JETSTREAM_STATE } = await import("../ingest/target.ts");
     const settings = {
       ...sourceOptions(context),
       noRewind: values.noRewind,
@@ -41,15 +43,14 @@ export const command = defineCommand({
     };
     return await runIngest({
       context: context as unknown as CommandContext<IngestOptions>,
-      defaultKey: simulation ? "jetstream-simulate" : "jetstream",
-      async makeSource(key) {
+      state: simulation ? { ...JETSTREAM_STATE, defaultKey: "jetstream-simulate" } : JETSTREAM_STATE,
+      async makeReading({ key }) {
         makeJetstream(settings); // every other fault is told before anybody is asked for handles
         const { resolveWantedHandles } = await import("../ingest/handles.ts");
         const dids = await resolveWantedHandles(context, simulation?.server.url);
         const source = makeJetstream({ ...settings, ...(dids.length > 0 && { dids }), key });
-        return { source, name: source.hosts.join(","), collections: source.collections };
+        return readSource(source, { name: source.hosts.join(","), collections: source.collections });
       },
-      stateFormat: "jetstream",
       endOfSource: "end",
       live: true,
       limit: values.numRecords,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IngestOptions } from "../ingest/run.ts";
+import type { IngestOptions } from "../ingest/transfer.ts";
 import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { filterOptions } from "../options/filters.ts";
@@ -29,6 +29,7 @@ export const command = defineCommand({
     const { replay } = await import("../../lib/sources/replay.ts");
     const { dictionarySettings } = await import("../ingest/dictionary.ts");
     const { runIngest } = await import("../ingest/run.ts");
+    const { readSource } = await import("../ingest/reading.ts");
     const options = {
       files,
       ...dictionarySettings(values.zstdDictionary, env),
@@ -41,13 +42,12 @@ export const command = defineCommand({
     };
     return await runIngest({
       context: context as unknown as CommandContext<IngestOptions>,
-      defaultKey: "replay",
-      async makeSource(key) {
+      state: { defaultKey: "replay", format: "cursors" },
+      async makeReading({ key }) {
         const source = replay({ ...options, ...(given("stateKey") && { keyPrefix: key }) });
         await source.check(); // before a sink is opened
-        return { source, name: files.join(","), collections: values.wantedCollections };
+        return readSource(source, { name: files.join(","), collections: values.wantedCollections });
       },
-      stateFormat: "cursors",
       endOfSource: "source",
       live: false,
       limit: 0,

@@ -28,7 +28,10 @@ export async function checkElasticsearch(
   collections: readonly string[] | undefined,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const { connection: options, documents, targets: names, setup } = elasticsearchOf(values, 1, collections);
+  const { connection: options, documents, targets: names, setup } = elasticsearchOf(values, {
+    concurrency: 1,
+    collections,
+  });
   const targets = targetsOf(KINDS.filter((kind) => isWanted(kind, documents.documents)), names);
   const bodyOf = definitionsOf({ vectors: values.vectors });
   await using connection = await openConnection(options);

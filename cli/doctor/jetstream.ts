@@ -12,8 +12,8 @@ import { cacheFolder, stateFolder } from "../../lib/state/paths.ts";
 import { resolveWantedHandles } from "../ingest/handles.ts";
 import { simulate, sourceOptions } from "../ingest/jetstream_source.ts";
 import { filterOf } from "../ingest/filters.ts";
-import type { IngestOptions } from "../ingest/run.ts";
-import { concurrencyOf, findTarget, type Target } from "../ingest/target.ts";
+import type { IngestOptions } from "../ingest/transfer.ts";
+import { concurrencyOf, findTarget, JETSTREAM_STATE, type Target } from "../ingest/target.ts";
 import type { Options } from "../kit/declaration.ts";
 import type { jetstreamOptions } from "../options/jetstream.ts";
 import { type Check, type CheckResult, fail, type Finding, ok, runChecks, skip } from "./check.ts";
@@ -24,7 +24,7 @@ import { checkFolder, checkTemporary, type Folder } from "./paths.ts";
 import { checkRuntime, type Needs } from "./runtime.ts";
 import type { Loaded, Settings } from "./settings.ts";
 import { checkSink, isLocked } from "./sink.ts";
-import { checkDeadLetter, checkGaps, checkLock, checkPosition } from "./state.ts";
+import { checkDeadLetter, checkGaps, checkLocks, checkPosition } from "./state.ts";
 
 type JetstreamSettings = Settings<typeof jetstreamOptions & IngestOptions>;
 
@@ -61,7 +61,10 @@ async function settingsOnly(finding: Finding): Promise<CheckResult[]> {
 /** @throws {ConfigError} With what a run would refuse. */
 async function prepare(settings: JetstreamSettings, simulation: Simulation | undefined): Promise<Prepared> {
   const { values } = settings;
-  const target = findTarget(settings, simulation ? "jetstream-simulate" : "jetstream");
+  const target = findTarget(
+    settings,
+    simulation ? { ...JETSTREAM_STATE, defaultKey: "jetstream-simulate" } : JETSTREAM_STATE,
+  );
   concurrencyOf(values.concurrency, target.sink);
   const options = {
     ...sourceOptions(settings),
@@ -85,7 +88,7 @@ async function examine({ settings, plan, target, simulateUrl }: Prepared, config
     { name: "config", run: () => config },
     ...Object.entries(folders).map(([name, folder]) => ({ name: `paths ${name}`, run: () => checkFolder(folder) })),
     { name: "paths temporary", run: () => checkTemporary(tmpdir()) },
-    { name: "lock", run: () => checkLock(target) },
+    { name: "lock", run: () => checkLocks(target) },
   ];
   const after: Check[] = [
     ...(values.handles.length > 0 ? [{ name: "handles", run: () => checkHandles(settings, simulateUrl) }] : []),

@@ -21,9 +21,14 @@ import type { Host } from "./hosts.ts";
 const USUAL_WINDOW_HOURS = 24;
 const HOUR_US = 3600e6;
 
-/** Whether another run holds the lock; it is not taken, nor made. */
-export async function checkLock({ lock, sink }: Target): Promise<Finding> {
-  if (lock === undefined) return skip(`--sink ${sink} needs none`);
+/** Whether another run holds a lock; none is taken, nor made. */
+export async function checkLocks({ locks, sink }: Target): Promise<Finding> {
+  if (locks.length === 0) return skip(`--sink ${sink} needs none`);
+  const findings = await Promise.all(locks.map(checkLock));
+  return findings.find(({ verdict }) => verdict !== "ok") ?? findings[0]!;
+}
+
+async function checkLock(lock: string): Promise<Finding> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(lock);

@@ -58,8 +58,10 @@ export function positionStore({ position, sink, key }: Target): PositionStore {
 /** A position as `cursor show --json` prints it. */
 export function positionJson({ key, cursor, state, updated_at }: CursorRow): Record<string, unknown> {
   const value = readableCursor(cursor);
+  // A number is a time, or the row of a file.
+  const isRow = typeof value === "number" && value < MICROSECONDS_FROM;
   const { host = null, wire = null, time_us = null, seq = null } =
-    (typeof value === "number" ? { time_us: value } : value) as {
+    (isRow ? {} : typeof value === "number" ? { time_us: value } : value) as {
       host?: string;
       wire?: string;
       time_us?: number;

@@ -28,7 +28,8 @@ import { redeliver, type Redelivery, type StopSignals } from "./redeliver.ts";
 import { type Selection, type Survey, surveyOf } from "./retry_selection.ts";
 import { progressMode } from "./run.ts";
 import { sinkSettings } from "./sink_settings.ts";
-import { concurrencyOf, drySink, findTarget, type Target } from "./target.ts";
+import { countingSink } from "./dry.ts";
+import { concurrencyOf, findTarget, type Target } from "./target.ts";
 
 const log = getLogger(["bskyingest", "retry"]);
 
@@ -111,7 +112,10 @@ function sinkOf(stage: string, context: Context): SinkName {
 }
 
 function targetOf({ values, origins, env }: Context, sink: SinkName | undefined = values.sink): Target {
-  return findTarget({ values: { ...values, sink, stateFile: undefined }, origins, env }, "dead-letter");
+  return findTarget({ values: { ...values, sink, stateFile: undefined }, origins, env }, {
+    defaultKey: "dead-letter",
+    format: "cursors",
+  });
 }
 
 async function runToTheEnd(
@@ -139,15 +143,13 @@ async function retryInto(retry: Retry, name: SinkName, selection: Selection, sig
   const { accepts, defaultBatchSize, open }: SinkEntry = SINKS[name];
   const { batchSize = defaultBatchSize } = values;
   const concurrency = concurrencyOf(values.concurrency, name);
-  const settings = sinkSettings(values, name, concurrency, collectionsOf(retry, selection));
+  const settings = sinkSettings(values, name, { concurrency, collections: collectionsOf(retry, selection) });
   const accepted = await accepts?.(settings);
   await using resources = new AsyncDisposableStack();
   if (name === "sqlite" && !values.dryRun) {
     resources.use(await acquireLock(databaseLock(values.db, "dead-letter"), { command: context.command }));
   }
-  const sink: OpenSink = values.dryRun
-    ? drySink(name, () => Promise.resolve(undefined))
-    : resources.use(await open(settings));
+  const sink: OpenSink = values.dryRun ? countingSink(name) : resources.use(await open(settings));
   if (sink.figures) retry.figures.set(name, sink.figures);
   log.info("{dry}{path} into {sink} {place}", { dry: values.dryRun ? "Dry run: " : "", path, sink: name, place });
   await redeliver({

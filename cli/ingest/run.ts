@@ -1,58 +1,30 @@
 /**
- * One run of an ingest command: source, stages and sink put together, from the lock to the summary.
+ * One run of an ingest command, from its options to the summary.
  *
  * @module
  */
-import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
-import type { AnyEvent } from "../../lib/atproto/event.ts";
-import type { Cursor } from "../../lib/pipeline/batch.ts";
-import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
+import { createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
-import { type PipelineResult, runPipeline } from "../../lib/pipeline/pipeline.ts";
-import { fullJitter } from "../../lib/pipeline/retry.ts";
-import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
-import type { Source } from "../../lib/pipeline/source.ts";
-import { filterEvents } from "../../lib/pipeline/stages.ts";
-import { openDeadLetter } from "../../lib/state/dead_letter.ts";
-import { type FileCheckpointOptions, fileCheckpoints } from "../../lib/state/file_checkpoint.ts";
-import { openGapStore } from "../../lib/state/gaps.ts";
-import { makeFolder } from "../../lib/state/paths.ts";
-import { acquireLock } from "../../lib/state/lock.ts";
-import { type OpenSink, type SinkEntry, SINKS, type SinkSettings } from "../../lib/sinks/registry.ts";
 import { EXIT, exitStatus } from "../exit.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { showProgress } from "../progress.ts";
-import { type EndedBy, humanSummary, readableCursor, summarize } from "../report.ts";
+import { type EndedBy, humanSummary, summarize } from "../report.ts";
 import { listenForSignals } from "../signals.ts";
-import type { filterOptions } from "../options/filters.ts";
-import { type Filtering, filterOf } from "./filters.ts";
-import { sinkSettings } from "./sink_settings.ts";
-import { concurrencyOf, drySink, findTarget, type Target, type TargetOptions } from "./target.ts";
+import { filterOf } from "./filters.ts";
+import type { Reading } from "./reading.ts";
+import { findTarget, type StateOptions, type Target } from "./target.ts";
+import { type IngestOptions, type Prepared, transfer } from "./transfer.ts";
 
 const log = getLogger(["bskyingest", "run"]);
-
-/** The options that every ingest command has. */
-export type IngestOptions = TargetOptions & typeof filterOptions;
-
-/** A source that was made. */
-interface Made {
-  readonly source: Source<AnyEvent>;
-  /** Hosts or files, for the summary. */
-  readonly name: string;
-  /** The collections that it reads; undefined: any. */
-  readonly collections?: readonly string[] | undefined;
-}
 
 /** What differs between ingest commands. */
 export interface Ingest {
   readonly context: CommandContext<IngestOptions>;
-  /** The state key where none is given. */
-  readonly defaultKey: string;
+  readonly state: StateOptions;
   /** Rejects with `ConfigError` for the faults of the source's options. */
-  readonly makeSource: (key: string) => Promise<Made>;
-  readonly stateFormat: FileCheckpointOptions["format"];
-  /** What it means when the source ends. */
+  readonly makeReading: (target: Target) => Promise<Reading>;
+  /** What it means when there is nothing left to read. */
   readonly endOfSource: EndedBy;
   /** Whether events are told as they happen: files have no lag. */
   readonly live: boolean;
@@ -63,14 +35,9 @@ export interface Ingest {
 }
 
 /** A run that was prepared. */
-interface Run extends Made {
-  readonly ingest: Ingest;
-  readonly target: Target;
-  readonly filtering: Filtering;
-  readonly counters: Counters;
+interface Run extends Prepared {
+  readonly reading: Reading;
   readonly startedAt: Date;
-  /** What the sink counts besides, once it is open. */
-  figures?: OpenSink["figures"];
 }
 
 /** How it ended; `failure`: what was thrown. */
@@ -81,37 +48,50 @@ interface Ending {
 
 /** Runs until the end and says what became of it. Answers the exit status. */
 export async function runIngest(ingest: Ingest): Promise<number> {
-  const target = findTarget(ingest.context, ingest.defaultKey);
-  const filtering = await filterOf(ingest.context.values);
+  const { context, limit } = ingest;
+  const target = findTarget(context, ingest.state);
+  const filtering = await filterOf(context.values);
   const startedAt = new Date(performance.timeOrigin);
-  const made = await ingest.makeSource(target.key);
-  const run: Run = { ingest, target, filtering, ...made, counters: createCounters(), startedAt };
-  const ending = await runToItsEnd(run);
-  const { endedBy, failure } = ending;
-  if (failure instanceof ConfigError) throw failure;
-  const survived = endedBy !== "signal" && run.counters.deadLettered > 0 ? EXIT.deadLetters : EXIT.ok;
-  const exit = failure === undefined ? survived : exitStatus(failure);
-  await tell(run, ending, exit);
-  if (failure !== undefined) throw failure;
+  const reading = await ingest.makeReading(target);
+  const run: Run = {
+    context,
+    target,
+    filtering,
+    limit,
+    counters: createCounters(),
+    figures: undefined,
+    reading,
+    startedAt,
+  };
+  const ending = await runToItsEnd(run, ingest);
+  if (ending.failure instanceof ConfigError) throw ending.failure;
+  const exit = await tell(run, ingest, ending);
+  if (ending.failure !== undefined) throw ending.failure;
   return exit;
 }
 
-async function runToItsEnd(run: Run): Promise<Ending> {
-  const { ingest, counters, source, name } = run;
-  const { context, limit, maxTimeMs } = ingest;
+async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promise<Ending> {
+  const { context, limit, counters, reading } = run;
   using signals = listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout });
   const timeUp = new AbortController();
   const timer = maxTimeMs > 0 ? startTimer(timeUp, maxTimeMs - performance.now()) : undefined;
   try {
     const mode = progressMode(context);
-    using _progress = showProgress({ counters, total: limit, totalMs: maxTimeMs, mode, status: context.status });
+    using _progress = showProgress({
+      counters,
+      total: limit,
+      totalMs: maxTimeMs,
+      mode,
+      status: context.status,
+      ...(reading.progress && { text: reading.progress }),
+    });
     const stop = AbortSignal.any([signals.stop, timeUp.signal]);
-    const ended = await transfer(run, { stop, kill: signals.kill });
+    const ended = await transfer(run, reading, { stop, kill: signals.kill });
     if (ended === "limit") return { endedBy: "count", failure: undefined };
     if (signals.received !== undefined) return { endedBy: "signal", failure: undefined };
-    if (!timeUp.signal.aborted) return { endedBy: ingest.endOfSource, failure: undefined };
-    if (source.stats?.connections === 0) {
-      throw new TransientError(`Cannot read from ${name}: no connection came about in time`);
+    if (!timeUp.signal.aborted) return { endedBy: endOfSource, failure: undefined };
+    if (reading.stats?.connections === 0) {
+      throw new TransientError(`Cannot read from ${reading.name}: no connection came about in time`);
     }
     return { endedBy: "time", failure: undefined };
   } catch (error) {
@@ -123,21 +103,24 @@ async function runToItsEnd(run: Run): Promise<Ending> {
   }
 }
 
-/** The summary, as JSON or for a person. */
-async function tell(run: Run, ending: Ending, exit: number) {
-  const { ingest, target, filtering, source, name, counters, startedAt } = run;
-  const { context } = ingest;
+/** The summary, as JSON or for a person. Answers the exit status. */
+async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): Promise<number> {
+  const { context, target, filtering, reading, counters, startedAt } = run;
   const { globals, values } = context;
-  const { endedBy, failure } = ending;
+  const figures = run.figures?.();
+  const part = reading.report?.(figures) ?? { members: {}, lines: [], failed: false };
+  const incomplete = endedBy !== "signal" && (part.failed || counters.deadLettered > 0);
+  const exit = failure !== undefined ? exitStatus(failure) : incomplete ? EXIT.deadLetters : EXIT.ok;
   const summary = summarize({
     command: context.command,
-    source: name,
+    source: reading.name,
     sink: target.sink,
     counters,
-    stats: source.stats,
+    stats: reading.stats,
     ...(values.where !== undefined && { whereFailed: filtering.failures() }),
     ...(values.validate !== "off" && { invalid: filtering.invalid() }),
-    figures: run.figures?.(),
+    figures,
+    members: part.members,
     dryRun: values.dryRun,
     startedAt,
     durationMs: Date.now() - startedAt.getTime(),
@@ -145,7 +128,7 @@ async function tell(run: Run, ending: Ending, exit: number) {
     error: failure === undefined || failure instanceof OutputClosedError ? null : messageOf(failure),
     exit,
     now: Date.now(),
-    live: ingest.live,
+    live,
   });
   if (counters.deadLettered > 0 && !values.dryRun) {
     log.warn("{n} dead letters: bskyingest dead-letter list --dead-letter {file}", {
@@ -155,132 +138,10 @@ async function tell(run: Run, ending: Ending, exit: number) {
   }
   if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));
   else if (globals.json) context.stderr(JSON.stringify(summary));
-  else if (!globals.quiet) context.stderr(humanSummary(summary, `${target.place} (${target.sink})`));
-}
-
-/** Opens everything, runs the pipeline, and closes everything in reverse order. */
-async function transfer(
-  run: Run,
-  signals: { readonly stop: AbortSignal; readonly kill: AbortSignal },
-): Promise<PipelineResult["endedBy"]> {
-  const { ingest, target, filtering, source, counters } = run;
-  const { context } = ingest;
-  const { values } = context;
-  const entry: SinkEntry = SINKS[target.sink];
-  const concurrency = concurrencyOf(values.concurrency, target.sink);
-  const settings = sinkSettings(values, target.sink, concurrency, run.collections);
-  const accepts = await entry.accepts?.(settings);
-  await using resources = new AsyncDisposableStack();
-  if (!values.dryRun) await makeOwnFolders(context, target);
-  if (target.lock && !values.dryRun) resources.use(await acquireLock(target.lock, { command: context.command }));
-  const { sink, checkpoints } = values.dryRun
-    ? { sink: await openDry(ingest, target), checkpoints: undefined }
-    : await openSink(ingest, target, settings, resources);
-  run.figures = sink.figures;
-  const deadLetter = values.dryRun ? undefined : await openDeadLetter({
-    path: target.deadLetter,
-    maxBytes: values.deadLetterMaxBytes,
-    command: context.command,
-    key: target.key,
-  });
-  using gaps = openGapStore(target.gaps);
-  announce(target, values.dryRun, await (checkpoints ?? sink.checkpoints)?.load(source.key));
-  const result = await runPipeline<AnyEvent>({
-    source,
-    through: (batches) => {
-      // What the sink has no place for need not be looked at.
-      const wanted = accepts ? batches.pipeThrough(filterEvents(accepts)) : batches;
-      return filtering.through ? filtering.through(wanted) : wanted;
-    },
-    sink,
-    ...(checkpoints && { checkpoints }),
-    counters,
-    ...signals,
-    deadLetter: (letters, { signal }) => deadLetter ? deadLetter.append(letters, { signal }) : Promise.resolve(),
-    recordGaps: async (key, found) => {
-      if (!values.dryRun) await gaps.record(key, found, { signal: signals.kill });
-    },
-    checkpointMs: values.checkpointInterval,
-    batchSize: values.batchSize ?? entry.defaultBatchSize,
-    batchMs: values.batchTimeout,
-    concurrency,
-    maxInFlight: values.maxInFlight,
-    backoff: fullJitter(values.maxRetries),
-    maxDeadRatio: values.maxDeadRatio,
-    onGap: values.onGap,
-    limit: ingest.limit,
-    timeOf: (event) => event.time_us,
-    collectionOf: (event) => event.kind === "commit" ? event.commit.collection : undefined,
-  });
-  return result.endedBy;
-}
-
-/**
- * Folders of ours are made, those that the user names must be there.
- *
- * @throws {ConfigError} where one cannot be made, or is missing.
- */
-async function makeOwnFolders({ values }: Ingest["context"], { deadLetter, position }: Target): Promise<void> {
-  if (position && "db" in position && !(await isFolder(dirname(position.db)))) {
-    throw new ConfigError(`Cannot open ${position.db}: its folder does not exist`);
+  else if (!globals.quiet) {
+    context.stderr([humanSummary(summary, `${target.place} (${target.sink})`), ...part.lines].join("\n"));
   }
-  if (values.deadLetter === undefined) await makeFolder(dirname(deadLetter));
-  if (position && "file" in position && values.stateFile === undefined) await makeFolder(dirname(position.file));
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await Deno.stat(path).catch(() => undefined))?.isDirectory ?? false;
-}
-
-async function openSink(
-  { stateFormat }: Ingest,
-  target: Target,
-  settings: SinkSettings,
-  resources: AsyncDisposableStack,
-): Promise<{ readonly sink: OpenSink; readonly checkpoints: CheckpointStore | undefined }> {
-  const checkpoints = target.position && "file" in target.position
-    ? fileCheckpoints(target.position.file, { format: stateFormat, key: target.key })
-    : undefined;
-  const sink = resources.use(await SINKS[target.sink].open(settings));
-  return { sink, checkpoints };
-}
-
-/** For a dry run: a position that is there is read, nothing is made. */
-async function openDry({ stateFormat }: Ingest, { sink, position, key: stateKey }: Target): Promise<OpenSink> {
-  if (position === undefined) return drySink(sink, () => Promise.resolve(undefined));
-  if ("file" in position) {
-    const store = fileCheckpoints(position.file, { format: stateFormat, key: stateKey });
-    return drySink(sink, (key) => store.load(key));
-  }
-  const { readSqlitePosition } = await import("../../lib/sinks/sqlite.ts");
-  return drySink(sink, (key) => Promise.resolve(readSqlitePosition(position.db, key)));
-}
-
-/** The start line: sink, target, reason, position. */
-function announce({ sink, place, why, position }: Target, dryRun: boolean, cursor: Cursor | undefined): void {
-  const kept = position === undefined ? "" : "db" in position ? "" : `, position in ${position.file}`;
-  log.info("{dry}{sink} {place} ({why}), {where}{kept}", {
-    dry: dryRun ? "Dry run: " : "",
-    sink,
-    place,
-    why,
-    where: whereFrom(cursor),
-    kept,
-  });
-}
-
-function whereFrom(cursor: Cursor | undefined): string {
-  if (cursor === undefined) return "no saved position";
-  const value = readableCursor(cursor);
-  const { time_us, done, file, entry } = (typeof value === "number" ? { time_us: value } : value) as {
-    readonly time_us?: number;
-    readonly done?: boolean;
-    readonly file?: number;
-    readonly entry?: number;
-  };
-  if (time_us !== undefined) return `resuming after ${new Date(time_us / 1000).toISOString()}`;
-  if (done) return "beginning anew, the last run came to its end";
-  return file === undefined ? `resuming after ${cursor}` : `resuming in file ${file} behind entry ${entry}`;
+  return exit;
 }
 
 /** Closing what a failed run had open may fail as well: what came first says why. */

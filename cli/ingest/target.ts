@@ -3,10 +3,9 @@
  *
  * @module
  */
-import type { AnyEvent } from "../../lib/atproto/event.ts";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
-import type { CheckpointStore, Sink } from "../../lib/pipeline/sink.ts";
 import { type SinkName, SINKS } from "../../lib/sinks/registry.ts";
+import type { FileCheckpointOptions } from "../../lib/state/file_checkpoint.ts";
 import {
   checkStateKey,
   databaseLock,
@@ -21,8 +20,22 @@ import { redactUrl } from "../kit/redact.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 
-/** The state file of ingex's `jetstream_ingest`, in the working directory. */
-const OLDER_FILE = ".jetstream_state.json";
+/** How a command keeps what it has done. */
+export interface StateOptions {
+  /** The state key where none is given. */
+  readonly defaultKey: string;
+  /** What is in the state file. `files`: which files are done; there is one beside every sink that keeps anything. */
+  readonly format: FileCheckpointOptions["format"] | "files";
+  /** The state file of the tool that the sink elasticsearch stands in for, in the working directory. */
+  readonly olderFile?: string;
+}
+
+/** Of `jetstream`, and of the commands that look after its positions. */
+export const JETSTREAM_STATE: StateOptions = {
+  defaultKey: "jetstream",
+  format: "jetstream",
+  olderFile: ".jetstream_state.json",
+};
 
 /** The options that a run's target follows from. */
 export type TargetOptions = typeof deliveryOptions & typeof sinkOptions;
@@ -36,8 +49,13 @@ export interface Target {
   readonly place: string;
   readonly key: string;
   /** The SQLite file that keeps the position, or the state file, or neither. */
-  readonly position: { readonly db: string } | { readonly file: string } | undefined;
-  readonly lock: string | undefined;
+  readonly position: { readonly db: string } | {
+    readonly file: string;
+    readonly format: FileCheckpointOptions["format"];
+  } | undefined;
+  /** The state file, whatever is in it. */
+  readonly stateFile: string | undefined;
+  readonly locks: readonly string[];
   readonly deadLetter: string;
   readonly gaps: string;
 }
@@ -55,14 +73,14 @@ export interface TargetContext {
 /**
  * Finds out where everything is.
  *
- * @param defaultKey The state key where none is given.
  * @throws {ConfigError} for a bad state key, or a state file beside a sink that keeps the position itself.
  */
-export function findTarget({ values, origins, env }: TargetContext, defaultKey: string): Target {
-  const key = checkStateKey(values.stateKey ?? defaultKey);
+export function findTarget({ values, origins, env }: TargetContext, state: StateOptions): Target {
+  const key = checkStateKey(values.stateKey ?? state.defaultKey);
   const { sink, why } = chooseSink(values, origins);
   const folder = stateFolder(env);
-  const position = positionOf(sink, key, folder, values, origins);
+  const db = sink === "sqlite" ? values.db : undefined;
+  const file = stateFileOf(sink, key, folder, { values, origins }, state);
   return {
     sink,
     why,
@@ -74,8 +92,13 @@ export function findTarget({ values, origins, env }: TargetContext, defaultKey: 
       null: "nowhere",
     }[sink],
     key,
-    position,
-    lock: position && ("db" in position ? databaseLock(position.db, key) : stateLock(position.file)),
+    position: db !== undefined
+      ? { db }
+      : file !== undefined && state.format !== "files"
+      ? { file, format: state.format }
+      : undefined,
+    stateFile: file,
+    locks: [...file === undefined ? [] : [stateLock(file)], ...db === undefined ? [] : [databaseLock(db, key)]],
     deadLetter: values.deadLetter ?? deadLetterFile(folder, key),
     gaps: gapsFile(folder),
   };
@@ -93,34 +116,33 @@ function chooseSink(
   return { sink: "sqlite", why: "the default" };
 }
 
-function positionOf(
+function stateFileOf(
   sink: SinkName,
   key: string,
   folder: string,
-  values: TargetContext["values"],
-  origins: TargetContext["origins"],
-): Target["position"] {
-  if (sink === "sqlite") {
+  { values, origins }: Pick<TargetContext, "values" | "origins">,
+  { format, defaultKey, olderFile }: StateOptions,
+): string | undefined {
+  if (sink === "sqlite" && format !== "files") {
     if (origins.stateFile?.source === "flag") {
       throw new ConfigError("Cannot use --state-file with --sink sqlite: the position is kept in the database", {
         hint: "Use --state-key to keep several positions in one database",
       });
     }
-    return { db: values.db };
+    return undefined;
   }
   const asked = values.stateFile !== undefined || values.stateKey !== undefined;
   // What is printed or thrown away is gone: such a run starts afresh unless the user wants to go on.
   if ((sink === "stdout" || sink === "null") && !asked) return undefined;
-  return { file: values.stateFile ?? olderFile(sink, key) ?? stateFile(folder, key, sink) };
+  const older = sink === "elasticsearch" && key === defaultKey ? olderFile : undefined;
+  return values.stateFile ?? (older !== undefined && isFile(older) ? older : stateFile(folder, key, sink));
 }
 
-/** The file of the tool that the sink elasticsearch stands in for, where it left one. */
-function olderFile(sink: SinkName, key: string): string | undefined {
-  if (sink !== "elasticsearch" || key !== "jetstream") return undefined;
+function isFile(path: string): boolean {
   try {
-    return Deno.statSync(OLDER_FILE).isFile ? OLDER_FILE : undefined;
+    return Deno.statSync(path).isFile;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
@@ -134,14 +156,4 @@ export function concurrencyOf(asked: number | undefined, sink: SinkName): number
   if (asked === undefined) return defaultConcurrency;
   if (asked <= maxConcurrency) return asked;
   throw new ConfigError(`Cannot use --concurrency ${asked} with --sink ${sink}: it keeps events in order`);
-}
-
-/** A sink that counts, for `--dry-run`. It reads a position and saves none. */
-export function drySink(name: string, load: CheckpointStore["load"]): Sink<AnyEvent> {
-  return {
-    name,
-    checkpoints: { load, save: () => Promise.resolve() },
-    write: () => Promise.resolve({ rejected: [] }),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
 }

@@ -5,6 +5,7 @@
  */
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { KINDS } from "../../lib/transforms/elasticsearch/kinds.ts";
+import { CLASSIC_EMBEDDINGS } from "../../lib/transforms/embeddings/models.ts";
 import { make } from "../kit/declaration.ts";
 import { choice, duration, ingex, list, path, secret, size, text, toggle } from "../kit/option.ts";
 import { MOST_TIMER_MS } from "../kit/units.ts";
@@ -75,6 +76,11 @@ export const indexOptions = {
     choices: KINDS,
     defaultText: "all but accounts and identities",
   }),
+  embeddings: list("embeddings", {
+    help: "Models whose vectors posts of files keep: names, all, none, or KEY:DIMS of others",
+    group,
+    metavar: "LIST",
+  }, CLASSIC_EMBEDDINGS),
   vectors: choice(
     "vectors",
     { help: "Whether vectors of a new index can be searched, or are only stored", group },

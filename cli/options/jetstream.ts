@@ -3,24 +3,14 @@
  *
  * @module
  */
-import { ConfigError } from "../../lib/pipeline/errors.ts";
-import { parseTimestamp } from "../../lib/atproto/time.ts";
 import { MOST_TIMER_MS } from "../kit/units.ts";
 import { choice, duration, integer, list, parsed, path, size, toggle, url } from "../kit/option.ts";
 import { handleOptions } from "./handles.ts";
+import { timestamp } from "./time.ts";
 
 const group = "Source";
 const filter = "Filters";
 const position = "Position and end";
-
-/** Names for a time, UTC. */
-function timestamp(text: string): number {
-  const us = parseTimestamp(text);
-  if (us === undefined) {
-    throw new ConfigError("it must be YYYY-MM-DD, YYYY-MM-DD-HH:MM:SS (both UTC) or RFC 3339 with a zone");
-  }
-  return us;
-}
 
 /** Declarations of the options. */
 export const jetstreamOptions = {

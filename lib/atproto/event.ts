@@ -28,6 +28,26 @@ export interface EventBase {
   readonly origin: Origin;
   /** The JSON text exactly as received; only set where the wire is v1-shaped already. */
   readonly raw?: string;
+  /** Only of Megastream rows. */
+  readonly enriched?: Enriched;
+}
+
+/** What a Megastream row knows of a post besides the event. */
+export interface Enriched {
+  /** The file's name. */
+  readonly file: string;
+  /** The rowid. */
+  readonly row: number;
+  /** URI of the post that the thread began with, as hydration found it. */
+  readonly root?: string;
+  /** URI of the post that was answered, likewise. */
+  readonly parent?: string;
+  /** URI of the post that was quoted, likewise. */
+  readonly quote?: string;
+  /** When the row was enriched, as the database has it: `YYYY-MM-DD HH:MM:SS`, UTC. */
+  readonly created_at?: string;
+  /** What models said, as JSON text. */
+  readonly inferences?: string;
 }
 
 /** One record that was created, updated or deleted. */
@@ -182,15 +202,15 @@ export function toJson(event: AnyEvent): string {
 
 /** The object whose text {@link toJson} prints, for events that were not received as v1 text. */
 function toV1(event: AtEvent): Record<string, unknown> {
-  const { did, time_us, seq, kind } = event;
-  const head = { did, time_us, cursor: seq, kind }; // JSON.stringify leaves an absent cursor out
+  const { did, time_us, seq, kind, enriched } = event;
+  const head = { did, time_us, cursor: seq, kind }; // JSON.stringify leaves out what is absent
   switch (kind) {
     case "commit":
-      return { ...head, commit: event.commit };
+      return { ...head, commit: event.commit, enriched };
     case "identity":
-      return { ...head, identity: event.identity };
+      return { ...head, identity: event.identity, enriched };
     case "account":
-      return { ...head, account: event.account };
+      return { ...head, account: event.account, enriched };
     case "sync":
       return { ...head, sync: event.sync };
   }

@@ -7,9 +7,10 @@ import { getLogger } from "@logtape/logtape";
 import { type Batch, type Cursor, type Gap, weigh } from "./batch.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { countCollection, type Counters, createCounters } from "./counters.ts";
+import { DeadRatio } from "./dead_ratio.ts";
 import { type DeadLetter, deliver, type DeliverOptions } from "./deliver.ts";
-import { DeadRatioError, GapError } from "./errors.ts";
-import { Ledger } from "./ledger.ts";
+import { GapError } from "./errors.ts";
+import { Ledger, type OnAdvance } from "./ledger.ts";
 import { limit } from "./limit.ts";
 import { type Backoff, fullJitter } from "./retry.ts";
 import type { CheckpointStore, Sink } from "./sink.ts";
@@ -44,8 +45,11 @@ export interface PipelineOptions<I, O> {
   readonly backoff?: Backoff;
   /** Ends after so many written items; 0 = never. @default {0} */
   readonly limit?: number;
-  /** The largest share of dead items among the last 1,000 settled ones; 1 = any. @default {1} */
-  readonly maxDeadRatio?: number;
+  /**
+   * The largest share of dead items among the last 1,000 settled ones; 1 = any. Runs that are given the same {@link DeadRatio} are
+   * looked at as one. @default {1}
+   */
+  readonly maxDeadRatio?: number | DeadRatio;
   /** What an unwanted gap leads to. @default {"warn"} */
   readonly onGap?: "warn" | "fail";
   /** Makes gaps durable, for sinks that do not keep them with the position. */
@@ -135,17 +139,19 @@ class Run<I, O> {
     this.store = source.checkpoints ?? sink.checkpoints ?? options.checkpoints;
     const atomic = this.store !== undefined && this.store === sink.checkpoints;
     this.#concurrency = sink.checkpoints ? 1 : options.concurrency ?? 1;
-    this.#deadRatio = new DeadRatio(options.maxDeadRatio ?? 1);
+    const { maxDeadRatio = 1 } = options;
+    this.#deadRatio = maxDeadRatio instanceof DeadRatio ? maxDeadRatio : new DeadRatio(maxDeadRatio);
     const onSaved = (key: string, cursor: Cursor) => void this.counters.cursors.set(key, cursor);
     if (this.store && !atomic) {
       const intervalMs = options.checkpointMs ?? 1000;
       const store = sealing(this.store, source);
       this.#checkpointer = new Checkpointer({ store, intervalMs, onSaved, onFailure: (e) => this.fail(e) });
     }
-    this.#ledger = new Ledger(options.maxInFlight ?? 10_000, (key, cursor, end) => {
+    const onAdvance: OnAdvance = (key, cursor, end) => {
       if (atomic) onSaved(key, cursor);
       else this.#checkpointer?.advance(key, cursor, end);
-    });
+    };
+    this.#ledger = new Ledger(options.maxInFlight ?? 10_000, onAdvance, this.counters.passed);
     this.#delivery = {
       sink,
       deadLetter: options.deadLetter ?? refuseToBury,
@@ -163,9 +169,10 @@ class Run<I, O> {
     const entry = this.#ledger.track(keyed, batch.items.length);
     this.counters.inFlight += batch.items.length;
     const job = this.#deliver(keyed)
-      .then((dead) => {
-        this.#ledger.settle(entry);
-        this.#deadRatio.note(weigh(batch) - (batch.filtered ?? 0) - (batch.duplicates ?? 0), dead);
+      .then((deadLettered) => {
+        const { filtered = 0, duplicates = 0 } = batch;
+        this.#ledger.settle(entry, { events: weigh(batch), deadLettered, filtered });
+        this.#deadRatio.note(weigh(batch) - filtered - duplicates, deadLettered);
       })
       .catch((error) => this.fail(error))
       .finally(() => {
@@ -258,33 +265,4 @@ function describeGap({ reason, host, unit, from, to, detail }: Gap): string {
   const place = (n: number | undefined) =>
     n === undefined ? "?" : unit === "us" ? new Date(n / 1000).toISOString() : String(n);
   return `${reason} at ${host}, from ${place(from)} to ${place(to)}${detail ? ` (${detail})` : ""}`;
-}
-
-/** Watches the share of dead items among the last 1,000. */
-class DeadRatio {
-  readonly #most: number;
-  readonly #recent: { readonly count: number; readonly dead: number }[] = [];
-  #count = 0;
-  #dead = 0;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  note(count: number, dead: number): void {
-    if (this.#most >= 1 || count === 0) return;
-    this.#recent.push({ count, dead });
-    this.#count += count;
-    this.#dead += dead;
-    for (let first; (first = this.#recent[0]) && this.#count - first.count >= 1000; this.#recent.shift()) {
-      this.#count -= first.count;
-      this.#dead -= first.dead;
-    }
-    // Whole batches are counted, so a share that is just allowed may show with one dead item more.
-    if (this.#count >= 1000 && this.#dead > Math.ceil(this.#most * this.#count)) {
-      throw new DeadRatioError(
-        `Cannot go on: ${this.#dead} of the last ${this.#count} events went to the dead letter, more than --max-dead-ratio allows`,
-      );
-    }
-  }
 }

@@ -3,6 +3,7 @@ import { memorySink, memoryStore, type Num, poisonAt, runOf, transientAt } from 
 import type { Batch } from "./batch.ts";
 import { createCounters } from "./counters.ts";
 import type { Letter } from "./deliver.ts";
+import { DeadRatio } from "./dead_ratio.ts";
 import { DeadRatioError, PoisonError, TransientError } from "./errors.ts";
 import { runPipeline } from "./pipeline.ts";
 import { mapEvents } from "./stages.ts";
@@ -46,7 +47,7 @@ Deno.test("retries are counted", async () => {
 });
 
 /** A run of 4,000 numbers, ten a batch, where the sink refuses some. */
-function runWithDead(maxDeadRatio: number, refused: (n: number) => boolean, count = 4000) {
+function runWithDead(maxDeadRatio: number | DeadRatio, refused: (n: number) => boolean, count = 4000) {
   const sink = memorySink<Num>(({ items }) => ({
     rejected: poisonAt(...items.keys().filter((i) => refused(items[i]!.n))),
   }));
@@ -69,6 +70,16 @@ Deno.test("maxDeadRatio: the share itself is allowed, a short run is, and 1 allo
   equal((await runWithDead(0.1, (n) => n % 10 === 0).run).counters.deadLettered, 400);
   equal((await runWithDead(0.05, (n) => n % 10 === 0, 990).run).counters.deadLettered, 99);
   equal((await runWithDead(1, () => true).run).counters.deadLettered, 4000);
+});
+
+Deno.test("maxDeadRatio: several runs are looked at as one, and all that they had", async () => {
+  const ratio = new DeadRatio(0.05, { all: true });
+  const bad = (n: number) => n % 10 === 0;
+  equal((await runWithDead(ratio, () => false, 900).run).counters.written, 900);
+  equal((await runWithDead(ratio, bad, 100).run).counters.deadLettered, 10, "1 % of 1,000");
+  const { run, counters } = runWithDead(ratio, bad);
+  await rejects(run, DeadRatioError);
+  equal(counters.written + counters.deadLettered, 820, "then there are 92 of 1,820");
 });
 
 Deno.test("maxDeadRatio: only the last 1,000 count", async () => {

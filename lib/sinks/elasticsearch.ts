@@ -6,8 +6,10 @@
 import type { AnyEvent } from "../atproto/event.ts";
 import { isWanted, type Kind, KINDS } from "../transforms/elasticsearch/kinds.ts";
 import { indexBody, type IndexBodyOptions } from "../transforms/elasticsearch/mappings.ts";
+import { createPostCounters } from "../transforms/posts.ts";
 import { accepts, type DocumentOptions, purgeOf, toWrites } from "../transforms/elasticsearch/writes.ts";
 import { type ConnectionOptions, openConnection } from "./elasticsearch/connection.ts";
+import { type DrySink, makeDrySink } from "./elasticsearch/dry.ts";
 import { type ElasticsearchSink, makeSink } from "./elasticsearch/sink.ts";
 import { type SetupMode, start } from "./elasticsearch/start.ts";
 import { type Target, type TargetOptions, targetsOf } from "./elasticsearch/targets.ts";
@@ -57,7 +59,9 @@ export function acceptsEvent(options: Pick<ElasticsearchSinkOptions, "documents"
  * @throws {ConfigError} Where the server cannot be used: its kind, version, certificate, credentials, mappings, missing indices.
  */
 export async function elasticsearchSink(options: ElasticsearchSinkOptions): Promise<ElasticsearchSink> {
-  const { documents, setup = "auto", indices = { vectors: "searchable" } } = options;
+  const { setup = "auto", indices = { vectors: "searchable" } } = options;
+  const { counters = createPostCounters() } = options.documents;
+  const documents: DocumentOptions = { ...options.documents, counters };
   const { bulkBytes = 5_000_000, concurrency = 4, pauseMs = 30_000, denialMs = 10_000 } = options;
   const targets = targetsOf(KINDS.filter((kind) => isWritten(kind, documents)), options.targets);
   const aliases = aliasesOf(targets, options.targets);
@@ -76,11 +80,25 @@ export async function elasticsearchSink(options: ElasticsearchSinkOptions): Prom
       pauseMs,
       denialMs,
       now: documents.now ?? Date.now,
+      counters,
     });
   } catch (error) {
     await connection[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * The sink without a server: documents are made, counted and forgotten.
+ *
+ * @throws {ConfigError} For names of indices that cannot be.
+ */
+export function dryElasticsearchSink(options: Pick<ElasticsearchSinkOptions, "documents" | "targets">): DrySink {
+  const { counters = createPostCounters() } = options.documents;
+  const documents: DocumentOptions = { ...options.documents, counters };
+  const targets = targetsOf(KINDS.filter((kind) => isWritten(kind, documents)), options.targets);
+  const aliases = aliasesOf(targets, options.targets);
+  return makeDrySink({ toWrites: (event) => toWrites(event, documents), indexOf: (kind) => aliases[kind], counters });
 }
 
 /** A purge leaves tombstones, whatever else is written. */

@@ -40,6 +40,8 @@ export interface SinkEntry {
   accepts?(settings: SinkSettings): Promise<(event: AnyEvent) => boolean>;
   /** Opens it; its code is loaded only now. */
   open(settings: SinkSettings): Promise<OpenSink>;
+  /** Opens what does the same but for writing, and reaches nothing. Default: what would be written is only counted. */
+  openDry?(settings: SinkSettings): Promise<OpenSink>;
 }
 
 /** A sink that a user chose. */
@@ -66,6 +68,7 @@ const ENTRIES = {
     keepsPosition: false,
     accepts: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).acceptsEvent(elasticsearch!),
     open: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).elasticsearchSink(elasticsearch!),
+    openDry: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).dryElasticsearchSink(elasticsearch!),
   },
   ndjson: {
     brief: "A file with one JSON text a line; .gz and .zst compress",

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { storedFrame } from "../../tests/support/zstd_frames.ts";
-import { type AnyEvent, toJson } from "../atproto/event.ts";
+import { type AnyEvent, atUri, type CommitEvent, toJson } from "../atproto/event.ts";
 import { SIMULATE_DICTIONARY_ID } from "../net/zstd/ids.ts";
 import type { Batch } from "../pipeline/batch.ts";
 import { ConfigError } from "../pipeline/errors.ts";
 import { simulateDictionary } from "../simulate/dictionary.ts";
 import { type DeadEntry, deadLetters, type DeadLettersOptions, wantedEvents, whyItStays } from "./dead_letters.ts";
+import { rowDetail } from "./megastream/row_detail.ts";
+import { FILE, postRow, URI } from "./megastream/test_rows.ts";
 
 const V1 =
   `{"did":"did:plc:a","time_us":1725911162329308,"kind":"account","account":{"active":true,"did":"did:plc:a"}}`;
@@ -65,6 +67,23 @@ Deno.test("events that a filter or a sink refused come as they were, also from e
   ]);
   assert.deepEqual(items.map(toJson), [V1, V1]);
   assert.deepEqual(items.map(({ origin }) => [origin.wire, origin.host]), [["v1", "h"], ["v1", "unknown"]]);
+});
+
+Deno.test("rows of files are read again, with what models said; one that is still wrong is poison", async () => {
+  const row = postRow({ post: { inferences: { text: {} } } });
+  const members = { ...rowDetail(row, FILE), command: "megastream" };
+  const { items, poison, filtered } = await read([
+    entry("1", { ...members, text: row.raw_post }),
+    entry("2", { ...members, text: row.raw_post, at_uri: { $bytes: "YQ==" } }),
+    entry("3", { ...members, text: "{}", raw_post: '{"message":{"kind":"identity"}}' }),
+  ]);
+  const [event] = items as [CommitEvent];
+  assert.deepEqual(event.origin, { source: "megastream", wire: "row", host: FILE });
+  assert.equal(atUri(event), URI);
+  assert.deepEqual(event.enriched, { file: FILE, row: row.row, inferences: '{"text":{}}' });
+  assert.deepEqual(poison.map(({ error }) => error.reason), ["bad_type"]);
+  assert.equal(filtered, 1);
+  assert.match(whyItStays(entry("1", { ...members, text: "x", raw_post: { $bytes: "YQ==" } }))!, /no text/);
 });
 
 Deno.test("what cannot be read, still, is poison that knows its entry; a batch ends behind it", async () => {

@@ -18,7 +18,7 @@ export interface LoopTarget {
 }
 
 /** Collects documents and sends them when there are enough. */
-interface Bulks {
+export interface Bulks {
   add(kind: string, action: "index" | "delete", id: string, version: number, body?: string): void;
   /** Whether the reader has to wait for {@link room}. */
   full(): boolean;
@@ -128,7 +128,8 @@ export async function loopVectors(posts: readonly VectorPost[], target: LoopTarg
   return posts.length;
 }
 
-function openBulks({ url, prefix, size, concurrency }: LoopTarget): Bulks {
+/** Bulks in the order in which they are filled. */
+export function openBulks({ url, prefix, size, concurrency }: LoopTarget): Bulks {
   let lines: string[] = [];
   let actions = 0;
   let failure: unknown;

@@ -8,6 +8,7 @@ import { bench as elasticsearch } from "./elasticsearch.ts";
 import { bench as filters } from "./filters.ts";
 import { bench as help } from "./help.ts";
 import { bench as jetstream, filtersBench, zstdBench } from "./jetstream.ts";
+import { bench as megastream } from "./megastream.ts";
 import { bench as slowSink } from "./slow_sink.ts";
 import { bench as sqliteGrowth } from "./sqlite_growth.ts";
 import { bench as validate } from "./validate.ts";
@@ -19,6 +20,7 @@ export const BENCHES: readonly Bench[] = [
   zstdBench,
   filtersBench,
   elasticsearch,
+  megastream,
   slowSink,
   sqliteGrowth,
   filters,

@@ -34,6 +34,9 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   exit: ["integer"],
 };
 
+/** What Elasticsearch tells of posts besides. */
+const NO_POSTS = { vectors_dropped: {}, truncated_fields: 0, created_at: { repaired: 0, fallback: 0 } };
+
 function typeOf(value: unknown): string {
   return value === null ? "null" : Number.isInteger(value) ? "integer" : typeof value;
 }
@@ -45,8 +48,10 @@ function assertSummary(summary: Summary, expected: Partial<Summary>, what: strin
   for (const [name, value] of Object.entries(members)) {
     assert(MEMBERS[name]!.includes(typeOf(value)), `${what}: ${name} is ${value}`);
   }
-  const ownFigures = summary.sink === "elasticsearch" && would_write === undefined;
-  assert.deepEqual(elasticsearch, ownFigures ? { superseded: 0 } : undefined);
+  const { documents } = elasticsearch ?? {};
+  const own = would_write === undefined ? { superseded: 0 } : { documents };
+  if (documents) assert(documents.likes! > 0 && documents.likes! < would_write!, "deletes make no documents");
+  assert.deepEqual(elasticsearch, summary.sink === "elasticsearch" ? { ...own, ...NO_POSTS } : undefined);
   assertEquation(summary);
   const figures = Object.keys(expected).map((name) => [name, summary[name as keyof Summary]]);
   assert.deepEqual(Object.fromEntries(figures), expected, what);
@@ -67,7 +72,7 @@ const FAULTS = ["--epoch", "2026-01-01", "--damage", "50", "--close-after", "700
 /** The endings: arguments, what the summary says, and whether a signal has to end the run. */
 const ENDINGS: Readonly<Record<string, { args: string[]; expected: Partial<Summary>; stop?: boolean }>> = {
   count: { args: ["-n", "1500"], expected: { written: 1500, ended_by: "count", exit: 3, error: null } },
-  time: { args: ["-t", "1"], expected: { ended_by: "time", exit: 3, error: null, unsettled: 0 } },
+  time: { args: ["-t", "2"], expected: { ended_by: "time", exit: 3, error: null, unsettled: 0 } },
   signal: { args: [], expected: { ended_by: "signal", exit: 0, error: null, unsettled: 0 }, stop: true },
   error: { args: ["--max-dead-ratio", "0.001"], expected: { ended_by: "error", exit: 1 } },
   "dry run": {

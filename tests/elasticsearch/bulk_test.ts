@@ -398,7 +398,8 @@ Deno.test("429 halves the bulks in flight", async () => {
     running--;
     return calm ? itemReplies(request, () => undefined) : failure(429, "es_rejected_execution_exception");
   }, { concurrency: 4 });
-  const round = () => Promise.allSettled(Array.from({ length: 6 }, (_, i) => write(it.sink, like({ rkey: `r${i}` }))));
+  const events = Array.from({ length: 6 }, (_, i) => like({ rkey: `r${i}` }));
+  const round = () => Promise.allSettled(events.map((event) => write(it.sink, event)));
   await round();
   equal(most, 4);
   [most, calm] = [0, true];

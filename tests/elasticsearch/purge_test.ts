@@ -63,6 +63,16 @@ Deno.test("E83: where nobody asked for purges, the event is left out before the 
   equal(accepts(["deleted"], "deactivated"), false);
 });
 
+Deno.test("E83: posts of the purge's own batch leave tombstones too, before it and behind it", async () => {
+  await using it = await setUp();
+  await write(it.sink, post({ rkey: "p1" }));
+  const later = post({ rkey: "later", at: 100 });
+  const batch = [post({ rkey: "p2" }), account("deleted", { at: 50 }), post({ rkey: "p1" }), later];
+  deepEqual(await write(it.sink, ...batch), { rejected: [], duplicates: 0 });
+  const tombstones = ["p1", "p2"].map((rkey) => `post_tombstones/${uriOf(post({ rkey }))}`);
+  deepEqual(it.stored(), [...tombstones, `posts/${uriOf(later)}`].toSorted());
+});
+
 Deno.test("a purge goes through more documents than one page holds", async () => {
   await using it = await setUp();
   const posts = Array.from({ length: 2500 }, (_, i) => post({ rkey: `r${i}` }));
@@ -102,6 +112,26 @@ Deno.test("a batch that failed before a purge and is repeated after it brings no
   await it.sink.write(batch, { signal });
   deepEqual(it.stored(), [`likes/${uriOf(like({ did: B }))}`, `posts/${uriOf(post({ rkey: "later" }))}`]);
   equal(it.sink.figures().superseded, 1);
+});
+
+Deno.test("a batch that failed before a purge, but got through after it, is taken away when it is repeated", async () => {
+  const late: (() => void)[] = [];
+  await using it = await setUp({}, ({ "POST /_bulk": bulk }) => ({
+    "POST /_bulk": (request, count) => {
+      const carryOut = () => (bulk as (...all: unknown[]) => never)(request, count);
+      if (count > 0) return carryOut();
+      late.push(carryOut);
+      return "reset";
+    },
+  }));
+  const batch = batchOf(post());
+  const signal = new AbortController().signal;
+  await rejects(it.sink.write(batch, { signal }), TransientError);
+  await write(it.sink, account("deleted", { at: 50 }));
+  late[0]!();
+  deepEqual(it.stored(), [`posts/${uriOf(post())}`]);
+  deepEqual(await it.sink.write(batch, { signal }), { rejected: [], duplicates: 0 });
+  deepEqual(it.stored(), []);
 });
 
 Deno.test("what remains after three rounds makes the event a dead letter", async () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { ListBucketsCommand } from "@aws-sdk/client-s3";
 import { elasticsearchClient } from "../support/elasticsearch.ts";
 import { ROOT } from "../support/paths.ts";
-import { ELASTICSEARCH_HOME, serviceTest } from "../support/services.ts";
+import { s3ServerAt } from "../support/s3.ts";
+import { ELASTICSEARCH_HOME, S3_HOME, serviceTest } from "../support/services.ts";
 import { inFolder } from "../support/temp.ts";
 
 interface Ended {
@@ -21,11 +23,12 @@ async function services(cache: string, args: readonly string[], env: Record<stri
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-/** Runs `fn` with a cache of its own, in which Elasticsearch is installed as it is in the user's. */
+/** Runs `fn` with a cache of its own, in which the servers are installed as they are in the user's. */
 function inCache(fn: (cache: string) => Promise<void>): Promise<void> {
   return inFolder(async (cache) => {
     await Deno.mkdir(`${cache}/bskyingest/services`, { recursive: true });
     await Deno.symlink(ELASTICSEARCH_HOME, `${cache}/bskyingest/services/elasticsearch`);
+    await Deno.symlink(S3_HOME, `${cache}/bskyingest/services/s3`);
     try {
       await fn(cache);
     } finally {
@@ -72,16 +75,32 @@ serviceTest(
     }),
 );
 
+serviceTest("the S3 server takes only who has the key", ["s3"], () =>
+  inCache(async (cache) => {
+    const started = await services(cache, ["start", "s3"], { BSKYINGEST_S3_PORT: "19100" });
+    assert.equal(started.code, 0, started.stdout + started.stderr);
+    const url = /^s3 +up +versitygw v\S+ +(http:\/\/127\.0\.0\.1:\d+)\n$/.exec(started.stdout)?.[1];
+    assert(url !== undefined, started.stdout);
+    assert.equal((await services(cache, ["env"])).stdout, `export BSKYINGEST_TEST_S3_URL=${url}\n`);
+    const stranger = await fetch(url);
+    assert.equal(stranger.status, 403, await stranger.text());
+    await using server = s3ServerAt(url);
+    assert.deepEqual((await server.client.send(new ListBucketsCommand({}))).Buckets, []);
+    assert.equal((await services(cache, ["stop"])).code, 0);
+    await assert.rejects(fetch(url), TypeError);
+  }));
+
 serviceTest(
   "what is installed is not installed again, and takes no network",
-  ["elasticsearch"],
+  ["elasticsearch", "s3"],
   () =>
     inCache(async (cache) => {
       // Any attempt to download or to build would have to call one of these.
-      await fakeCommands(cache, ["mvn", "javac", "apt-get"], 'echo called >>"$XDG_CACHE_HOME/called"; exit 1');
+      await fakeCommands(cache, ["mvn", "javac", "go", "apt-get"], 'echo called >>"$XDG_CACHE_HOME/called"; exit 1');
       const path = `${cache}/bin:${Deno.env.get("PATH")}`;
-      const { code, stdout } = await services(cache, ["install", "elasticsearch"], { PATH: path });
-      assert.deepEqual([code, stdout.slice(0, 24)], [0, "elasticsearch  installed"]);
+      const { code, stdout } = await services(cache, ["install", "elasticsearch", "s3"], { PATH: path });
+      assert.equal(code, 0);
+      assert.match(stdout, /^elasticsearch +installed .*\ns3 +installed .*\n$/);
       await assert.rejects(Deno.stat(`${cache}/called`), Deno.errors.NotFound);
     }),
 );
@@ -107,22 +126,26 @@ Deno.test("what could not be had is said with the reason, and the exit status is
 
 Deno.test("where something must be installed by hand, it says what", () =>
   inFolder(async (cache) => {
-    // A machine with neither Java nor Maven, and a user who is not root.
+    // A machine with neither Java nor Maven nor Go, and a user who is not root.
     await fakeCommands(cache, ["id"], "echo 1000");
     await fakeCommands(cache, ["apt-get"], "exit 1");
     for (const name of ["bash", "dirname", "cat", "cksum", "mkdir", "flock", "sed", "grep", "tail", "cut"]) {
       await linkCommand(cache, name);
     }
-    const { code, stdout } = await services(cache, ["install", "elasticsearch"], { PATH: `${cache}/bin` });
-    const row = "elasticsearch  missing    needs default-jdk-headless maven: install them, or run this as root\n";
-    assert.deepEqual([code, stdout], [3, row]);
+    const { code, stdout } = await services(cache, ["install", "elasticsearch", "s3"], { PATH: `${cache}/bin` });
+    const rows = "elasticsearch  missing    needs default-jdk-headless maven: install them, or run this as root\n" +
+      "s3             missing    needs go, which is not installed\n";
+    assert.deepEqual([code, stdout], [3, rows]);
   }));
 
 Deno.test("an unknown service or command is misuse, status 2", () =>
   inFolder(async (cache) => {
     const unknown = await services(cache, ["start", "kafka"]);
     assert.deepEqual([unknown.code, unknown.stdout], [2, ""]);
-    assert.match(unknown.stderr, /^Cannot start "kafka": no such service \(there are: elasticsearch shells tools\)\n$/);
+    assert.match(
+      unknown.stderr,
+      /^Cannot start "kafka": no such service \(there are: elasticsearch s3 shells tools\)\n$/,
+    );
     const command = await services(cache, ["restart"]);
     assert.deepEqual([command.code, command.stdout], [2, ""]);
     assert.match(command.stderr, /scripts\/services start \[NAME\.\.\.\]/);

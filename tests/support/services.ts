@@ -5,7 +5,7 @@
  */
 
 /** What a test can need. */
-export type ServiceName = "elasticsearch" | "shells" | "tools";
+export type ServiceName = "elasticsearch" | "s3" | "shells" | "tools";
 
 const env = (name: string): string => Deno.env.get(name) ?? "";
 
@@ -14,6 +14,9 @@ const SERVICES_HOME = `${env("XDG_CACHE_HOME") || `${env("HOME")}/.cache`}/bskyi
 
 /** Where it puts Elasticsearch. */
 export const ELASTICSEARCH_HOME = `${SERVICES_HOME}/elasticsearch`;
+
+/** Where it puts the S3 server. */
+export const S3_HOME = `${SERVICES_HOME}/s3`;
 
 /** Whether all of a service is there. */
 export function isInstalled(service: ServiceName): boolean {
@@ -24,6 +27,7 @@ export function isInstalled(service: ServiceName): boolean {
 const MISSING: Readonly<Record<ServiceName, () => string | undefined>> = {
   elasticsearch: () =>
     isFile(`${ELASTICSEARCH_HOME}/STAMP`) ? firstMissing(["java"]) : "Elasticsearch is not installed",
+  s3: () => isFile(`${S3_HOME}/STAMP`) ? undefined : "the S3 server is not installed",
   shells: () => firstMissing(["zsh", "fish"]),
   tools: () => firstMissing(["sqlite3", "gzip", "zstd"]),
 };

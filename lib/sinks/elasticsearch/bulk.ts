@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { ConfigError, PoisonError, TransientError } from "../../pipeline/errors.ts";
-import { bulkBodies, type BulkBody, halves, type Line } from "./body.ts";
+import { bulkBodies, type BulkBody, halves, type Line, newRoom, type Room } from "./body.ts";
 import { classifyItem, classifyRequest, describeError, errorOf, memberOf, type ServerError } from "./classify.ts";
 import type { Answer } from "./connection.ts";
 import type { InFlight } from "./in_flight.ts";
@@ -47,6 +46,7 @@ const MOST_BAD_REQUESTS = 10;
 export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissing }: BulkOptions): BulkSender {
   let limit = maxBytes;
   const badRequests = countBadRequests();
+  const rooms: Room[] = [];
 
   /** Answers with the failures; adds to `todo` what must be sent in smaller parts. */
   function settle(body: BulkBody, answer: Answer, todo: BulkBody[]): readonly Failure[] {
@@ -56,11 +56,11 @@ export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissi
     if (kind === "busy") inFlight.busy();
     if (kind !== "too_large" && kind !== "bad_request") throw requests.failure(answer, "Cannot write a bulk", "write");
     if (body.lines.length > 1) {
-      if (kind === "too_large") limit = Math.min(limit, Math.ceil(Buffer.byteLength(body.text) / 2));
-      todo.push(...halves(body.lines).flatMap((half) => bulkBodies(half, limit)).reverse());
+      if (kind === "too_large") limit = Math.min(limit, Math.ceil(body.bytes.length / 2));
+      todo.push(...halves(body, limit).reverse());
       return [];
     }
-    const error = kind === "too_large" ? tooLarge(body.text) : errorOf(answer.body);
+    const error = kind === "too_large" ? tooLarge(body.bytes.length) : errorOf(answer.body);
     if (kind === "bad_request") badRequests(line!, error, answer.status);
     return [{ line: line!, error: poison(line!, answer.status, error) }];
   }
@@ -120,28 +120,36 @@ export function bulkSender({ requests, inFlight, maxBytes, onSuperseded, onMissi
     }
   }
 
-  return async (lines, signal) => {
+  async function sendBody(body: BulkBody, signal: AbortSignal): Promise<readonly Failure[]> {
     const failures: Failure[] = [];
-    const todo = bulkBodies(lines, limit).reverse();
-    for (let body; (body = todo.pop());) {
-      const { text } = body;
+    const todo = [body];
+    for (let part; (part = todo.pop());) {
+      const { bytes } = part;
       const answer = await inFlight.run(signal, () =>
         requests.send({
           method: "POST",
           path: "/_bulk",
           querystring: { filter_path: FILTER },
-          body: text,
+          body: bytes,
           ndjson: true,
           signal,
         }));
-      failures.push(...settle(body, answer, todo));
+      failures.push(...settle(part, answer, todo));
     }
+    return failures;
+  }
+
+  return async (lines, signal) => {
+    const failures: Failure[] = [];
+    const room = rooms.pop() ?? newRoom();
+    for (const body of bulkBodies(lines, () => limit, room)) failures.push(...await sendBody(body, signal));
+    // Not where that threw: a request without an answer may be on its way still.
+    rooms.push(room);
     return failures;
   };
 }
 
-function tooLarge(text: string): ServerError {
-  const bytes = Buffer.byteLength(text);
+function tooLarge(bytes: number): ServerError {
   return { type: "too_large", reason: `The server takes no body of ${bytes} bytes`, causedBy: undefined };
 }
 

@@ -36,8 +36,8 @@ export interface Request {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   /** Begins with a slash. */
   readonly path: string;
-  /** JSON text, or lines of it with `ndjson`. */
-  readonly body?: string | undefined;
+  /** JSON, or lines of it with `ndjson`; bytes are UTF-8. */
+  readonly body?: string | Buffer | undefined;
   readonly ndjson?: boolean;
   readonly querystring?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
@@ -65,7 +65,7 @@ export interface Connection extends AsyncDisposable {
    * Sends a request once. Every status is an answer, 401 and 503 too.
    *
    * @throws {TransientError} There is none: refused, reset, timed out.
-   * @throws {ConfigError} The server's certificate is not accepted.
+   * @throws {ConfigError} The server's certificate is not accepted, or this program must not reach it.
    * @throws The signal's reason.
    */
   request(request: Request): Promise<Answer>;
@@ -76,10 +76,13 @@ const TIMEOUT_MS = 60_000;
 /** What a handshake that fails because of a certificate or protocol is called. */
 const TLS_FAULT = /certificate|altnames|SSL routines|fatal alert/i;
 
+/** What Deno says of a program that was started without the permission. */
+const NOT_PERMITTED = /Requires net access/;
+
 /** Only `send` has a timer: undici's own ones outlive the connection. */
 const AGENT = { headersTimeout: 0, bodyTimeout: 0, pipelining: 1 };
 
-const compress = promisify<string, { level: number }, Buffer>(gzip);
+const compress = promisify<string | Buffer, { level: number }, Buffer>(gzip);
 
 /** What an error of the transport tells besides its message; its own type needs more than is used here. */
 interface Failure {
@@ -132,7 +135,9 @@ async function makeTransport(
   );
   // Texts stay as they are: the client's own parser refuses documents with a `__proto__` key.
   const serializer = Object.assign(new client.Serializer(), { deserialize: (text: string) => text });
-  return { pool, transport: new client.Transport({ connectionPool: pool, serializer, maxRetries: 0 }) };
+  // The client would take secrets out of an error that nobody sees, and for that make a text of each byte of the body.
+  const redaction = { type: "off" } as const;
+  return { pool, transport: new client.Transport({ connectionPool: pool, serializer, maxRetries: 0, redaction }) };
 }
 
 async function send(
@@ -146,8 +151,8 @@ async function send(
   signal?.addEventListener("abort", onAbort, { once: true });
   // Any reason but the default one makes the pool leave this node out for a while.
   const timeoutMs = request.timeoutMs ?? options.timeoutMs ?? TIMEOUT_MS;
-  const late = new DOMException(`no answer within ${timeoutMs / 1000} s`, "TimeoutError");
-  const timer = setTimeout(() => end.abort(late), timeoutMs);
+  const late = () => end.abort(new DOMException(`no answer within ${timeoutMs / 1000} s`, "TimeoutError"));
+  const timer = setTimeout(late, timeoutMs);
   const type = ndjson ? "application/x-ndjson" : "application/json";
   try {
     const { statusCode, body: text, headers } = await transport.request({
@@ -174,22 +179,27 @@ async function send(
   }
 }
 
-/** A status of 400 and above is an answer too, although the transport throws it. */
+/**
+ * A status of 400 and above is an answer too, although the transport throws it. Only the message of what it throws may go further: the
+ * rest holds credentials, and the body.
+ */
 function answerOrThrow(error: Failure): Answer {
   const { statusCode, meta } = error;
   if (statusCode !== undefined && statusCode > 0) return answerOf(statusCode, meta?.body, meta?.headers ?? {});
   const message = messageOf(error);
   const node = meta?.meta?.connection?.url;
-  if (node === undefined) throw error;
+  if (node === undefined) throw new Error(`Cannot use the client of Elasticsearch: ${message}`);
   const url = new URL(node);
   if (url.protocol === "https:" && TLS_FAULT.test(message)) {
     throw new ConfigError(`Cannot use ${placeOf(url)}: ${message}`, {
-      cause: error,
       hint:
         "Name the file of the certificate authority with --ca-cert, or trust any certificate with --skip-tls-verify",
     });
   }
-  throw new TransientError(`Cannot reach ${placeOf(url)}: ${message}`, { cause: error });
+  if (NOT_PERMITTED.test(message)) {
+    throw new ConfigError(`Cannot reach ${placeOf(url)}: no permission`, { hint: `Run with --allow-net=${url.host}` });
+  }
+  throw new TransientError(`Cannot reach ${placeOf(url)}: ${message}`);
 }
 
 function answerOf(status: number, content: unknown, headers: Headers): Answer {

@@ -130,6 +130,7 @@ Deno.test("E9: a server that is not there is named without the password", async 
   await assert.rejects(connection.request({ method: "GET", path: "/" }), (error) => {
     assert(error instanceof TransientError);
     assert.match(error.message, /^Cannot reach http:\/\/127\.0\.0\.1:1\/es: .*ECONNREFUSED/);
+    assert.doesNotMatch(Deno.inspect(error, { depth: 9 }), new RegExp(`s3cret|${btoa("u:s3cret")}`));
     return true;
   });
 });

@@ -5,11 +5,14 @@
  */
 import { ConfigError } from "../../pipeline/errors.ts";
 import { type Kind, KINDS } from "../../transforms/elasticsearch/kinds.ts";
+import { dimsByField, modelsOf } from "../../transforms/embeddings/models.ts";
 import { type IndexBody, indexBody } from "../../transforms/elasticsearch/mappings.ts";
 
 /** What the options say. */
 export interface DefinitionOptions {
   readonly vectors: "stored" | "searchable";
+  /** As {@link modelsOf} takes them; default: what every index has. */
+  readonly embeddings?: readonly string[];
   /** `N` for all kinds or `KIND=N`; default: 1. */
   readonly shards?: readonly string[];
   /** The same. */
@@ -19,13 +22,14 @@ export interface DefinitionOptions {
 /** Of one index, as Elasticsearch allows. */
 const MOST_SHARDS = 1024;
 
-/** @throws {ConfigError} For a kind or number that cannot be. */
+/** @throws {ConfigError} For a kind, number or model that cannot be. */
 export function definitionsOf(
-  { vectors, shards: shardTexts = [], replicas: replicaTexts = [] }: DefinitionOptions,
+  { vectors, embeddings: names = [], shards: shardTexts = [], replicas: replicaTexts = [] }: DefinitionOptions,
 ): (kind: Kind) => IndexBody {
   const shards = numbersOf("--index-shards", shardTexts, 1);
   const replicas = numbersOf("--index-replicas", replicaTexts, 0);
-  return (kind) => indexBody(kind, { vectors, shards: shards(kind), replicas: replicas(kind) });
+  const embeddings = dimsByField(modelsOf(names));
+  return (kind) => indexBody(kind, { vectors, embeddings, shards: shards(kind), replicas: replicas(kind) });
 }
 
 function numbersOf(flag: string, texts: readonly string[], min: number): (kind: Kind) => number {

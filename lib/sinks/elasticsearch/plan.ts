@@ -81,12 +81,13 @@ export function isOlder(version: string, than: string): boolean {
   return version.length === than.length ? version < than : version.length < than.length;
 }
 
-/** Whether two batches have a document in common. */
-export function haveCommon(some: Places, others: Places): boolean {
+/** The documents that two batches have in common: where their lines are in the first one. */
+export function commonPlaces(some: Places, others: Places): number[] {
+  const common: number[] = [];
   for (const [kind, ids] of some) {
     const there = others.get(kind);
     if (there === undefined) continue;
-    for (const id of ids.keys()) if (there.has(id)) return true;
+    for (const [id, place] of ids) if (there.has(id)) common.push(place);
   }
-  return false;
+  return common;
 }

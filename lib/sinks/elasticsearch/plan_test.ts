@@ -2,7 +2,7 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import type { AnyEvent } from "../../atproto/event.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import type { Write } from "../../transforms/elasticsearch/writes.ts";
-import { haveCommon, isOlder, planBatch } from "./plan.ts";
+import { commonPlaces, isOlder, planBatch } from "./plan.ts";
 
 /** Plans events that are known by their writes: `likes:a7` is the like a of version 7. */
 function plan(...events: readonly string[]) {
@@ -49,8 +49,8 @@ Deno.test("isOlder: compares numbers that JavaScript would round", () => {
   equal(isOlder("10", "10"), false);
 });
 
-Deno.test("haveCommon: the same document, not only the same id", () => {
-  const { places } = plan("likes:a1", "posts:b1");
-  equal(haveCommon(places, plan("posts:b9").places), true);
-  equal(haveCommon(places, plan("posts:a1", "records:b1").places), false);
+Deno.test("commonPlaces: the same documents, not only the same ids", () => {
+  const { places } = plan("likes:a1", "posts:b1", "likes:c1");
+  deepEqual(commonPlaces(places, plan("posts:b9 likes:c1").places), [2, 1]);
+  deepEqual(commonPlaces(places, plan("posts:a1", "records:b1").places), []);
 });

@@ -6,11 +6,12 @@
 import type { AnyEvent } from "../../atproto/event.ts";
 import { PoisonError, TransientError } from "../../pipeline/errors.ts";
 import type { Kind } from "../../transforms/elasticsearch/kinds.ts";
-import type { Purge, Write } from "../../transforms/elasticsearch/writes.ts";
 import type { Line } from "./body.ts";
 import type { BulkSender } from "./bulk.ts";
+import type { Turn } from "./hold_back.ts";
 import { findCopies, findDeleted } from "./lookup.ts";
-import { isOlder, type Plan } from "./plan.ts";
+import type { Overtaking } from "./overtaking.ts";
+import type { Plan } from "./plan.ts";
 import { type PurgeOptions, purger } from "./purge.ts";
 import type { ReadyTarget } from "./targets.ts";
 
@@ -19,65 +20,70 @@ export interface PlanWriterOptions extends PurgeOptions {
   readonly send: BulkSender;
   /** Whether new posts are compared with tombstones. */
   readonly checkTombstones: boolean;
+  readonly overtaking: Overtaking;
   /** Told how many lines were left out because something newer is known. */
   readonly onSuperseded: (count: number) => void;
 }
 
-/** Writes plans. */
-export interface PlanWriter {
-  /** Says what is going to be written, as soon as that is known. */
-  expect(plan: Plan): void;
-  /** Answers what is wrong with items: `PoisonError` or `TransientError`. Rejects as {@link BulkSender} does. */
-  write(
-    plan: Plan,
-    items: readonly AnyEvent[],
-    targets: ReadonlyMap<Kind, ReadyTarget>,
-    signal: AbortSignal,
-  ): Promise<Map<number, PoisonError | TransientError>>;
+/** What belongs to a plan. */
+export interface WriteHow {
+  readonly items: readonly AnyEvent[];
+  readonly targets: ReadonlyMap<Kind, ReadyTarget>;
+  readonly turn: Turn;
+  readonly signal: AbortSignal;
 }
 
-/** Purges that are remembered: older ones have nothing on its way any more. */
-const MOST_PURGES = 10_000;
+/** Writes plans. */
+export interface PlanWriter {
+  /** Answers what is wrong with items: `PoisonError` or `TransientError`. Rejects as {@link BulkSender} does. */
+  write(plan: Plan, how: WriteHow): Promise<Map<number, PoisonError | TransientError>>;
+}
 
-/** Makes a writer; it remembers purges. */
+/** Makes a writer. */
 export function planWriter(options: PlanWriterOptions): PlanWriter {
-  const { requests, send, checkTombstones, onSuperseded } = options;
+  const { requests, send, overtaking, checkTombstones, onSuperseded } = options;
   const purge = purger(options);
-  const purged = purgedAccounts();
 
-  /** The lines that nothing newer is known for. */
+  /** What is left to send of lines where something newer is known. */
   async function current(
     lines: readonly Line[],
-    items: readonly AnyEvent[],
-    tombstones: ReadyTarget | undefined,
-    signal: AbortSignal,
+    own: ReadonlyMap<string, string>,
+    { items, targets, signal }: WriteHow,
   ): Promise<readonly Line[]> {
-    const posts = checkTombstones ? lines.filter(({ write }) => write.kind === "posts") : [];
+    const posts = checkTombstones
+      ? lines.filter(({ write }) => write.kind === "posts" && write.action === "index")
+      : [];
+    const tombstones = targets.get("post_tombstones");
     const deleted = posts.length > 0 && tombstones && await findDeleted(posts, tombstones, requests, signal);
-    const left = lines.filter((line) =>
-      !(deleted && deleted.has(line)) && !purged.covers(items[line.item]!, line.write)
-    );
-    if (left.length < lines.length) onSuperseded(lines.length - left.length);
+    if (!deleted && overtaking.isIdle) return lines;
+    const left: Line[] = [];
+    let superseded = 0;
+    for (const line of lines) {
+      const now = deleted && deleted.has(line) ? undefined : overtaking.current(line, items[line.item]!, own);
+      if (now !== line) superseded++;
+      if (now !== undefined) left.push(now);
+    }
+    if (superseded > 0) onSuperseded(superseded);
     return left;
   }
 
   return {
-    expect(plan) {
-      for (const each of plan.purges) purged.add(each.purge);
-    },
-    async write(plan, items, targets, signal) {
+    async write(plan, how) {
+      const { targets, turn, signal } = how;
       const refused = new Map<number, PoisonError | TransientError>(plan.dead);
       const sendAll = async (lines: readonly Line[]) => {
         for (const { line, error } of await send(lines, signal)) refused.set(line.item, error);
       };
-      const creates = plan.lines.filter(({ write }) => write.action === "index");
-      await sendAll(await current(creates, items, targets.get("post_tombstones"), signal));
-      // Only what has its tombstone is deleted.
-      const deletes = plan.lines.filter(({ write, item }) => write.action === "delete" && !refused.has(item));
-      await sendAll(deletes);
+      const [now, then, last] = phasesOf(plan, turn.held);
+      const own = new Map(plan.purges.map(({ purge: { did, version } }) => [did, version]));
+      await sendAll(await current(now, own, how));
+      await turn.earlier();
+      await sendAll(await current(then, own, how));
+      const isDeletable = ({ write, item }: Line) => write.action === "delete" && !refused.has(item);
+      await sendAll(await current(last.filter((line) => !isLate(line) || isDeletable(line)), own, how));
       for (const [kind, target] of targets) {
         if (target.members.length < 2) continue;
-        const done = deletes.filter(({ write, item }) => write.kind === kind && !refused.has(item));
+        const done = plan.lines.filter((line) => line.write.kind === kind && isDeletable(line));
         await sendAll(await findCopies(done, target, requests, signal));
       }
       for (const { item, purge: each } of plan.purges) {
@@ -86,29 +92,29 @@ export function planWriter(options: PlanWriterOptions): PlanWriter {
           refused.set(item, error);
         });
       }
+      if (overtaking.isIdle) return refused;
+      for (const { write, item } of plan.lines) if (!refused.has(item)) overtaking.done(write);
       return refused;
     },
   };
 }
 
 /**
- * Remembers which accounts were purged, because a batch that failed before a purge can be repeated after it: what it creates is not
- * written any more.
+ * The lines in three parts that follow each other; the second is nearly always empty. As much as can goes with the first: each bulk is
+ * made durable in every index that it touches, which is most of what a small one costs the server.
  */
-function purgedAccounts() {
-  const versions = new Map<string, string>();
-  return {
-    add({ did, version }: Purge): void {
-      versions.delete(did);
-      versions.set(did, version);
-      if (versions.size > MOST_PURGES) versions.delete(versions.keys().next().value!);
-    },
-    covers(event: AnyEvent, { kind, version }: Write): boolean {
-      if (versions.size === 0 || kind === "post_tombstones" || event.kind === "label" || event.kind === "repo") {
-        return false;
-      }
-      const purgedAt = versions.get(event.did);
-      return purgedAt !== undefined && isOlder(version, purgedAt);
-    },
-  };
+function phasesOf({ lines }: Plan, held: ReadonlySet<Line>): [now: Line[], then: Line[], last: Line[]] {
+  const now: Line[] = [], then: Line[] = [], last: Line[] = [];
+  for (const line of lines) {
+    if (isLate(line)) last.push(line);
+    else if (!held.has(line)) now.push(line);
+    else if (line.write.kind === "post_tombstones") then.push(line);
+    else last.push(line);
+  }
+  return [now, then, last];
+}
+
+/** A post is deleted when its tombstone is there, not before. */
+function isLate({ write }: Line): boolean {
+  return write.action === "delete" && write.kind === "posts";
 }

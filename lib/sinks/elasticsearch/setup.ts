@@ -33,7 +33,7 @@ export interface SetupObject {
 }
 
 /** A request that is not sent yet. */
-export type SetupRequest = Pick<Request, "method" | "path" | "body">;
+export type SetupRequest = Pick<Request, "method" | "path"> & { readonly body: string };
 
 /** An object and what it needs. */
 interface Step extends SetupObject {

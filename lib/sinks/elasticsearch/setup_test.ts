@@ -73,6 +73,33 @@ serviceTest("E54: a mapping is extended, foreign indices are kept and named", ["
   assert.equal((await setUp(connection, options))[1]!.state, "unchanged");
 });
 
+Deno.test("vectors of the models that are asked for are in the mapping, besides those that every index has", () => {
+  const mapped = (embeddings: readonly string[]) => {
+    const [, index] = setupRequests(wanted(["posts"], undefined, { embeddings }));
+    const { properties } = JSON.parse(index!.body).mappings.properties.embeddings;
+    return Object.entries<{ dims: number }>(properties).map(([name, { dims }]) => `${name} ${dims}`);
+  };
+  const classic = ["all_MiniLM_L12_v2 384", "all_MiniLM_L6_v2 384"];
+  for (const names of [[], ["none"], ["all-MiniLM-L6-v2"]]) assert.deepEqual(mapped(names), classic);
+  assert.deepEqual(mapped(["all"]), [...classic, "all_mpnet_base_v2 768", "embeddinggemma_300m 768"]);
+  assert.deepEqual(mapped(["org/my.model:32"]), [...classic, "my_model 32"]);
+  assert.throws(() => mapped(["L12"]), /Cannot use --embeddings "L12": it must be all, none, one of/);
+});
+
+serviceTest("an index gets the vectors of other models, once setup runs with them", ["elasticsearch"], async () => {
+  const prefix = shared.prefix();
+  const name = `${prefix}posts_v1`;
+  await report(shared.es.url, wanted(["posts"], prefix));
+  const gemma = wanted(["posts"], prefix, { embeddings: ["google/embeddinggemma-300m"] });
+  const [template] = await report(shared.es.url, gemma);
+  assert.equal(template, `updated template ${prefix}bskyingest-classic-posts`);
+  const { [name]: { mappings } } = await shared.es.json("GET", `/${name}`);
+  const { embeddinggemma_300m, all_MiniLM_L12_v2 } = mappings.properties.embeddings.properties;
+  assert.deepEqual([embeddinggemma_300m.type, embeddinggemma_300m.dims], ["dense_vector", 768]);
+  assert.equal(all_MiniLM_L12_v2.dims, 384);
+  assert.deepEqual((await report(shared.es.url, gemma)).map((line) => line.split(" ")[0]), ["unchanged", "unchanged"]);
+});
+
 serviceTest("E54: an index without its alias gets it", ["elasticsearch"], async () => {
   const prefix = shared.prefix();
   await shared.es.json("PUT", `/${prefix}likes_v1`);

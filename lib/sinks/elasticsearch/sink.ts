@@ -6,12 +6,13 @@
 import { type AnyEvent, atUri } from "../../atproto/event.ts";
 import { ConfigError, TransientError } from "../../pipeline/errors.ts";
 import type { Rejection, Sink, SinkBatch, WriteResult } from "../../pipeline/sink.ts";
-import type { Write } from "../../transforms/elasticsearch/writes.ts";
+import type { PostCounters } from "../../transforms/elasticsearch/writes.ts";
 import { bulkSender } from "./bulk.ts";
 import type { Connection } from "./connection.ts";
 import { countDenials } from "./denials.ts";
 import { holdBack } from "./hold_back.ts";
 import { limitInFlight } from "./in_flight.ts";
+import { overtaking } from "./overtaking.ts";
 import { type Plan, planBatch, type PlanOptions } from "./plan.ts";
 import { planWriter } from "./plan_writer.ts";
 import { requester } from "./requests.ts";
@@ -37,12 +38,20 @@ export interface SinkParts extends PlanOptions {
   readonly denialMs: number;
   /** The clock, in milliseconds since 1970. */
   readonly now: () => number;
+  /** What `toWrites` counts. */
+  readonly counters: PostCounters;
 }
 
 /** What the sink counts besides what the pipeline does. */
 export interface ElasticsearchFigures {
   /** Writes that something newer was there for already. */
   readonly superseded: number;
+  /** Vectors that could not be used, by model, then by reason (`base85`, `zlib`, `length`, `dims`, `not_finite`, `zero`, `type`). */
+  readonly vectors_dropped: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Strings of posts that were cut at 32 KiB. */
+  readonly truncated_fields: number;
+  /** Times of posts that are not as their authors wrote them. */
+  readonly created_at: { readonly repaired: number; readonly fallback: number };
 }
 
 /** The sink, and what a user wants to read of it. */
@@ -70,33 +79,39 @@ export async function makeSink(parts: SinkParts): Promise<ElasticsearchSink> {
       start = undefined;
     },
   });
-  const writer = planWriter({ ...parts, requests, send, onSuperseded });
+  const past = overtaking();
+  const writer = planWriter({ ...parts, requests, send, onSuperseded, overtaking: past });
   const turns = holdBack();
-  const built = builtDocuments(parts);
+  const planOptions: PlanOptions = { ...parts, toWrites: (event) => past.built(event) ?? parts.toWrites(event) };
 
   async function write({ items }: SinkBatch<AnyEvent>, signal: AbortSignal): Promise<WriteResult> {
-    const plan = planBatch(items, built.options);
-    writer.expect(plan);
-    try {
-      const refused = await turns.run(plan, signal, async () => {
+    const plan = planBatch(items, planOptions);
+    for (const { purge } of plan.purges) past.purging(purge);
+    const end = (item: number, error?: unknown) => {
+      // What cannot become a document must be found dead again.
+      if (error instanceof TransientError && !plan.dead.has(item)) past.failed(items[item]!, plan.writes[item]!);
+      else past.settled(items[item]!);
+    };
+    return await turns.run(plan, signal, async (turn) => {
+      try {
         start ??= await parts.prepare();
-        return await writer.write(plan, items, await start.ready(signal), signal);
-      });
-      const result = resultOf(plan, refused);
-      for (const { index, error } of result.rejected) {
-        if (error instanceof TransientError) built.keep(items, plan, index);
+        const targets = await start.ready(signal);
+        const result = resultOf(plan, await writer.write(plan, { items, targets, turn, signal }));
+        if (result.rejected.length === 0 && past.isIdle) return result;
+        const errors = new Map(result.rejected.map(({ index, error }) => [index, error]));
+        items.forEach((_, item) => end(item, errors.get(item)));
+        return result;
+      } catch (error) {
+        items.forEach((_, item) => end(item, error));
+        throw error;
       }
-      return result;
-    } catch (error) {
-      if (error instanceof TransientError) items.forEach((_, index) => built.keep(items, plan, index));
-      throw error;
-    }
+    });
   }
 
   return {
     name: "elasticsearch",
     describe: `elasticsearch ${connection.place}`,
-    figures: () => ({ superseded }),
+    figures: () => ({ superseded, ...postFigures(parts.counters) }),
     keyOf,
     async write(batch, { signal }) {
       signal.throwIfAborted();
@@ -109,23 +124,22 @@ export async function makeSink(parts: SinkParts): Promise<ElasticsearchSink> {
   };
 }
 
+/** What the sink tells of posts, as it is at this moment. */
+export function postFigures(
+  { vectorsDropped, truncatedFields, createdAt }: PostCounters,
+): Omit<ElasticsearchFigures, "superseded"> {
+  const dropped = vectorsDropped.entries().map(([model, reasons]) => [model, Object.fromEntries(reasons)]);
+  return {
+    vectors_dropped: Object.fromEntries(dropped),
+    truncated_fields: truncatedFields,
+    created_at: { ...createdAt },
+  };
+}
+
 function missing(index: string): ConfigError {
   return new ConfigError(`Cannot write to ${index}: there is no such index`, {
     hint: "bskyingest elasticsearch setup makes it, or --setup auto at the next start",
   });
-}
-
-/** Events that failed and will be written once more keep the documents that were built for them. */
-function builtDocuments(parts: PlanOptions) {
-  const built = new WeakMap<AnyEvent, readonly Write[]>();
-  const options: PlanOptions = { ...parts, toWrites: (event) => built.get(event) ?? parts.toWrites(event) };
-  return {
-    options,
-    /** What cannot become documents must be found dead again. */
-    keep(items: readonly AnyEvent[], plan: Plan, index: number): void {
-      if (!plan.dead.has(index)) built.set(items[index]!, plan.writes[index]!);
-    },
-  };
 }
 
 function keyOf(event: AnyEvent): string {

@@ -12,6 +12,9 @@ import { PoisonError } from "../../pipeline/errors.ts";
 import { readCached } from "../jetstream/dictionary_cache.ts";
 import { parseV1, parseV2 } from "../jetstream/parse.ts";
 import { ZstdMessages } from "../jetstream/zstd_messages.ts";
+import { megastreamTime } from "../megastream/name.ts";
+import { bytesShown } from "../megastream/row_detail.ts";
+import { readRow } from "../megastream/rows.ts";
 import { parseEventText } from "./event_text.ts";
 
 /** An entry, as far as it is looked at. */
@@ -38,7 +41,7 @@ export interface DecodeOptions {
   readonly maxFrameBytes?: number;
 }
 
-const WIRES: ReadonlySet<unknown> = new Set(["v1", "v2"]);
+const WIRES: ReadonlySet<unknown> = new Set(["v1", "v2", "row"]);
 /** Of events whose entry does not say it. */
 const UNKNOWN_HOST = "unknown";
 const MOST_BYTES = 32 * 1024 * 1024;
@@ -48,6 +51,7 @@ export function whyItStays(entry: DeadEntry): string | undefined {
   if (entry.truncated === true) return "only a part of the message was kept";
   if (entry.stage !== "source") return typeof entry.event === "string" ? undefined : "the event is missing";
   if (!entry.text && !entry.base64) return "nothing of the message was kept";
+  if (entry.wire === "row" && typeof entry.raw_post !== "string") return "the row had no text";
   return WIRES.has(entry.wire) ? undefined : "this version does not read its wire";
 }
 
@@ -74,6 +78,7 @@ export class Decoder implements Disposable {
   async decode(entry: DeadEntry): Promise<AnyEvent | undefined> {
     const origin = this.#originOf(entry);
     if (entry.stage !== "source") return parseEventText(String(entry.event), origin);
+    if (entry.wire === "row") return decodeRow(entry, origin);
     const text = typeof entry.base64 === "string" ? await this.#plain(entry.base64) : String(entry.text);
     const message = origin.wire === "v2" ? parseV2(text, origin) : parseV1(text, origin);
     return "notice" in message ? undefined : message;
@@ -104,4 +109,20 @@ export class Decoder implements Disposable {
     if (last && last.source === source && last.wire === wire && last.host === host) return last;
     return this.#origin = Object.freeze({ source, wire: wire as Origin["wire"], host: String(host) });
   }
+}
+
+/**
+ * The row again, but for two columns that its dead letter does not have: inferences are those that `raw_post` repeats, and the time of
+ * the enrichment is not known.
+ */
+function decodeRow({ row, at_uri, did, raw_post, at }: DeadEntry, origin: Origin): AnyEvent | undefined {
+  const columns = { at_uri: bytesShown(at_uri), did: bytesShown(did), raw_post, inferences: null, created_at: null };
+  const fileTimeUs = megastreamTime(origin.host) ?? Date.parse(String(at)) * 1000;
+  const result = readRow({ row: Number(row), ...columns }, {
+    file: origin.host,
+    fileTimeUs,
+    purgeAccounts: ["deleted"],
+    origin,
+  });
+  return "event" in result ? result.event : undefined;
 }

@@ -29,17 +29,25 @@ export function parseEventText(text: string, origin: Origin): AnyEvent {
     : faultIn(String(kind), body) ?? (kind === "label" || isText(did) ? undefined : "it has no did");
   if (fault !== undefined) throw new PoisonError("invalid", `Cannot read event: ${fault}`);
   if (kind === "label" || kind === "repo") return { ...value, origin } as unknown as AnyEvent;
-  const { cursor: seq } = value;
+  const { cursor: seq, enriched } = value;
   const event = {
     did,
     time_us,
     ...(Number.isSafeInteger(seq) && { seq }),
     kind,
     [String(kind)]: body,
+    ...(isObject(enriched) && { enriched: enrichedOf(enriched) }),
     origin,
     raw: text,
   };
   return event as unknown as AnyEvent;
+}
+
+/** What is not as it should be is left out: nothing depends on it. */
+function enrichedOf({ row, ...texts }: Json): Json {
+  const names = ["file", "root", "parent", "quote", "created_at", "inferences"].filter((name) => isText(texts[name]));
+  const known = Object.fromEntries(names.map((name) => [name, texts[name]]));
+  return { ...known, ...(Number.isSafeInteger(row) && { row }) };
 }
 
 function parseObject(text: string): Json {

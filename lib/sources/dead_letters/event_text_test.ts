@@ -13,6 +13,18 @@ const EVENTS: Readonly<Record<string, AnyEvent>> = {
     kind: "commit",
     commit: { rev: "3l3", operation: "create", collection: "a.b.c", rkey: "k", record: { x: "ü\u0000" }, cid: "bafy" },
   },
+  "row of a file": {
+    ...base,
+    kind: "commit",
+    commit: { operation: "create", collection: "a.b.c", rkey: "k", record: {} },
+    enriched: {
+      file: "a.db.zip",
+      row: 7,
+      root: "at://r",
+      created_at: "2025-09-09 20:46:41",
+      inferences: '{"text":{}}',
+    },
+  },
   "delete without a rev": {
     ...base,
     seq,

@@ -31,6 +31,38 @@ Deno.test("E72: what Elasticsearch takes for a date stays as the author wrote it
   }
 });
 
+Deno.test("M8, M9, M10: layout classic keeps the author's text, UTC with milliseconds is cut from its time", () => {
+  const cases = [
+    ["2025-01-27T12:34:56Z", "2025-01-27T12:34:56.000Z"],
+    ["2025-01-27T17:34:56+05:00", "2025-01-27T12:34:56.000Z"],
+    ["2025-01-27T12:34:56.789123Z", "2025-01-27T12:34:56.789Z"],
+    ["2025-01-27T12:34:56.9999Z", "2025-01-27T12:34:56.999Z"],
+  ] as const;
+  for (const [text, utc] of cases) {
+    const created = read(text);
+    assert.deepEqual([created.text, timeText(created.us), created.flag], [text, utc, undefined]);
+  }
+});
+
+Deno.test("M11, M12: forms that are repaired", () => {
+  const cases = [
+    ["2025-01-27 12:34:56", "2025-01-27T12:34:56.000Z"],
+    ["2025-01-27t12:34:56z", "2025-01-27T12:34:56.000Z"],
+    ["2025-01-27T17:34:56+0500", "2025-01-27T12:34:56.000Z"],
+    ["2025-01-27T24:00:00Z", "2025-01-28T00:00:00.000Z"],
+    ["2025-01-27T23:59:60Z", "2025-01-28T00:00:00.000Z"],
+  ] as const;
+  for (const [text, utc] of cases) {
+    assert.deepEqual(read(text), { text: utc, us: Date.parse(utc) * 1000, flag: "repaired" }, text);
+  }
+});
+
+Deno.test("M13: what says nothing gives way to the event's time", () => {
+  for (const text of ["", "not-a-date", "2025-02-30T00:00:00Z", 1737981296, "10000-01-01T00:00:00Z"]) {
+    assert.deepEqual(read(text), fallback);
+  }
+});
+
 Deno.test("what was clearly meant for a time is repaired", () => {
   const cases: [text: string, utc: string][] = [
     ["2025-10-30t12:34:56z", "2025-10-30T12:34:56.000Z"],

@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { CLASSIC_EMBEDDINGS, dimsByField, modelsOf } from "../embeddings/models.ts";
 import type { Kind } from "./kinds.ts";
 
 /** How indices are made. */
 export interface IndexBodyOptions {
   /** `searchable`: with a kNN index; `stored`: only kept. */
   readonly vectors: "stored" | "searchable";
-  /** Dimensions of the vectors by their field in `embeddings`; default: `all_MiniLM_L12_v2` and `all_MiniLM_L6_v2`, 384 each. */
+  /** Dimensions of vectors by their field in `embeddings`, besides `all_MiniLM_L12_v2` and `all_MiniLM_L6_v2`, which every index has. */
   readonly embeddings?: Readonly<Record<string, number>>;
   /** Default: 1. */
   readonly shards?: number;
@@ -34,7 +35,7 @@ const BOOLEAN = { type: "boolean" };
 /** Stored as it is, and never looked into: no lexicon can spoil the mapping. */
 const OPAQUE = { type: "object", enabled: false };
 
-const DEFAULT_EMBEDDINGS = { all_MiniLM_L12_v2: 384, all_MiniLM_L6_v2: 384 };
+const CLASSIC_DIMS = dimsByField(modelsOf(CLASSIC_EMBEDDINGS));
 const ANALYSIS = { analyzer: { content_analyzer: { type: "standard", stopwords: "_english_" } } };
 
 const all = (type: unknown, ...names: string[]): Properties => Object.fromEntries(names.map((name) => [name, type]));
@@ -91,8 +92,9 @@ export function indexBody(kind: Kind, options: IndexBodyOptions): IndexBody {
   };
 }
 
-function embeddings({ vectors, embeddings = DEFAULT_EMBEDDINGS }: IndexBodyOptions): Properties {
+function embeddings({ vectors, embeddings }: IndexBodyOptions): Properties {
   const vector = vectors === "searchable" ? { index: true, similarity: "cosine" } : { index: false };
-  const fields = Object.entries(embeddings).map(([name, dims]) => [name, { type: "dense_vector", dims, ...vector }]);
+  const dimsOf = { ...CLASSIC_DIMS, ...embeddings };
+  const fields = Object.entries(dimsOf).map(([name, dims]) => [name, { type: "dense_vector", dims, ...vector }]);
   return { type: "object", dynamic: false, properties: Object.fromEntries(fields) };
 }

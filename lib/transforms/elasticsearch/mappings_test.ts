@@ -60,7 +60,11 @@ Deno.test("stored vectors of other models, shards and replicas", () => {
   assert.deepEqual((mappings.properties as Record<string, unknown>).embeddings, {
     type: "object",
     dynamic: false,
-    properties: { embeddinggemma_300m: { type: "dense_vector", dims: 768, index: false } },
+    properties: {
+      all_MiniLM_L12_v2: { type: "dense_vector", dims: 384, index: false },
+      all_MiniLM_L6_v2: { type: "dense_vector", dims: 384, index: false },
+      embeddinggemma_300m: { type: "dense_vector", dims: 768, index: false },
+    },
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { PoisonError } from "../../pipeline/errors.ts";
-import { type Enrichment, postBody } from "./posts.ts";
+import { createPostCounters, type Enrichment, type PostCounters } from "../posts.ts";
+import { postBody } from "./posts.ts";
 import { A, B, commit, NOW_TEXT, POST, S } from "./test_events.ts";
 
 const URI = `at://${A}/${POST}/3m4fxx2ps6222`;
@@ -8,9 +9,9 @@ const CREATED = "2025-10-30T12:34:56.789Z";
 const ROOT = `at://${B}/${POST}/3m4fxx2222222`, PARENT = S;
 
 /** The document's text for a record. */
-function body(record: unknown, enrichment?: Enrichment, onTruncated?: (field: string) => void): string {
+function body(record: unknown, enrichment?: Enrichment, counters?: PostCounters): string {
   const event = commit({ collection: POST, record: record as Record<string, unknown> });
-  return postBody(event, { uri: URI, indexedAt: NOW_TEXT, enrichment, onTruncated });
+  return postBody(event, { uri: URI, indexedAt: NOW_TEXT, enrichment, counters })();
 }
 
 /** One field of it. */
@@ -81,19 +82,27 @@ Deno.test("E16: a quote_post of 9,000 characters is kept", () => {
 });
 
 Deno.test("strings above 32 KiB are cut at a code point and counted, lone surrogates replaced", () => {
-  const cut: string[] = [];
+  const counters = createPostCounters();
   const limit = 32 * 1024;
-  const read = (text: string) => JSON.parse(body({ text }, undefined, (name) => cut.push(name))).content;
+  const read = (text: string) => JSON.parse(body({ text }, undefined, counters)).content;
   assert.equal(read("a".repeat(limit)), "a".repeat(limit));
-  assert.equal(cut.length, 0);
+  assert.equal(counters.truncatedFields, 0);
   assert.equal(read("a".repeat(limit - 2) + "é"), "a".repeat(limit - 2) + "é");
   assert.equal(read("a".repeat(limit - 1) + "é"), "a".repeat(limit - 1));
   assert.equal(read("a".repeat(limit - 3) + "\u{1f600}"), "a".repeat(limit - 3));
   assert.equal(read("\ud800".repeat(limit)), "\ufffd".repeat(Math.floor(limit / 3)));
-  assert.deepEqual(cut, ["content", "content", "content"]);
+  assert.equal(counters.truncatedFields, 3);
   assert.equal(read("a\udc00b\ud83d\ude00"), "a\ufffdb\u{1f600}");
-  body({ reply: { root: { uri: "r".repeat(limit + 1) } } }, undefined, (name) => cut.push(name));
-  assert.equal(cut.at(-1), "thread_root_post");
+  body({ reply: { root: { uri: "r".repeat(limit + 1) } } }, undefined, counters);
+  assert.equal(counters.truncatedFields, 4);
+});
+
+Deno.test("times that are not as their authors wrote them are counted", () => {
+  const counters = createPostCounters();
+  for (const createdAt of [CREATED, "2025-10-30 12:34:56", "2025-10-30", "yesterday", 5, undefined]) {
+    body({ createdAt }, undefined, counters);
+  }
+  assert.deepEqual(counters.createdAt, { repaired: 2, fallback: 3 });
 });
 
 Deno.test("a record that is no post is refused", () => {
@@ -101,5 +110,6 @@ Deno.test("a record that is no post is refused", () => {
   for (const record of [undefined, null, "text", 5, [], { $type: "app.bsky.feed.like" }, { $type: null }]) {
     assert.throws(() => body(record), refused("bad_record"));
   }
-  assert.throws(() => body({}, { vectors: { m: Float32Array.of(NaN) } }), refused("not_finite"));
+  const options = { uri: URI, indexedAt: NOW_TEXT, enrichment: { vectors: { m: Float32Array.of(0.5, NaN) } } };
+  assert.throws(() => postBody(commit({ collection: POST, record: {} }), options), refused("not_finite"));
 });

@@ -28,6 +28,26 @@ export function cutTo(text: string, bytes: number): string {
   return text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(bytes)).read);
 }
 
+const MAX_FIELD_BYTES = 32 * 1024;
+
+/** A value as the text of a field; `undefined` for what is no text, and for an empty one. */
+export type Clean = (value: unknown) => string | undefined;
+
+/**
+ * Makes texts that fit into a field: without lone surrogates, which no UTF-8 can hold, and cut at 32 KiB.
+ *
+ * @param onCut Told of each text that was cut.
+ */
+export function cleaner(onCut?: () => void): Clean {
+  return (value) => {
+    const text = textOrNone(value);
+    if (text === undefined) return undefined;
+    const cut = cutTo(text, MAX_FIELD_BYTES);
+    if (cut.length < text.length) onCut?.();
+    return cut.toWellFormed();
+  };
+}
+
 /** A member of a value that may be anything; `undefined` where there is none. */
 export function memberOf(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
@@ -36,4 +56,15 @@ export function memberOf(value: unknown, name: string): unknown {
 /** A value if it is a text that is not empty, else `undefined`. */
 export function textOrNone(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A member of a value that may be anything, if it is a list; else an empty one. */
+export function listIn(value: unknown, name: string): readonly unknown[] {
+  const member = memberOf(value, name);
+  return Array.isArray(member) ? member : [];
+}
+
+/** The texts of a value that may be anything, cleaned; none where it is no list. */
+export function textsOf(value: unknown, clean: Clean): readonly string[] {
+  return Array.isArray(value) ? value.map(clean).filter((text) => text !== undefined) : [];
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SEED } from "../../../tests/support/pipeline_ends.ts";
-import { cutTo, fitsInto, memberOf, textOrNone } from "./values.ts";
+import { cleaner, cutTo, fitsInto, listIn, memberOf, textOrNone, textsOf } from "./values.ts";
 
 Deno.test("texts are measured and cut by their bytes, between two code points", () => {
   assert.ok(fitsInto("aé€", 6) && !fitsInto("aé€", 5));
@@ -25,4 +25,16 @@ Deno.test("members of anything, texts of anything", () => {
   assert.equal(memberOf({ uri: 5 }, "uri"), 5);
   for (const value of ["", 5, null, {}, undefined]) assert.equal(textOrNone(value), undefined);
   assert.equal(textOrNone("a"), "a");
+});
+
+Deno.test("lists of anything, and the texts in them", () => {
+  for (const value of [null, undefined, 5, "text", {}, [[]]]) assert.deepEqual(listIn(value, "tags"), []);
+  assert.deepEqual(listIn({ tags: [5, "a"] }, "tags"), [5, "a"]);
+  let cuts = 0;
+  const clean = cleaner(() => cuts++);
+  for (const value of [null, "text", {}, 5]) assert.deepEqual(textsOf(value, clean), []);
+  assert.deepEqual(textsOf(["a", "", 5, null, ["b"], "c\ud800"], clean), ["a", "c\ufffd"]);
+  assert.equal(cuts, 0);
+  assert.deepEqual(textsOf(["x".repeat(40_000)], clean), ["x".repeat(32 * 1024)]);
+  assert.equal(cuts, 1);
 });

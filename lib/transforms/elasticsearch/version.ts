@@ -4,6 +4,10 @@
  * @module
  */
 
+import type { CommitEvent } from "../../atproto/event.ts";
+import { tidMicros } from "../../atproto/tid.ts";
+import { parseTimestamp } from "../../atproto/time.ts";
+
 /** What is written at one time outranks each other so: the last one stays. Multiples of 256, as updates add 1. */
 export const RANK = { plain: 0, enriched: 512, deleted: 768 } as const;
 
@@ -13,34 +17,6 @@ export type Rank = (typeof RANK)[keyof typeof RANK];
 /** How far a rev may lie after the time at which it was witnessed, in microseconds: clocks differ. */
 const MAX_AHEAD_US = 600_000_000;
 
-const DIGITS = "234567abcdefghijklmnopqrstuvwxyz";
-/** The value of a digit by its character code; -1 for all else. */
-const VALUES = new Int8Array(128).fill(-1);
-for (let i = 0; i < DIGITS.length; i++) VALUES[DIGITS.charCodeAt(i)] = i;
-
-/** The number that five bits a digit give from `from` to `to`, negative where a character is no digit. */
-function digitsOf(tid: string, from: number, to: number): number {
-  let number = 0;
-  let fault = 0;
-  for (let i = from; i < to; i++) {
-    const value = VALUES[tid.charCodeAt(i)] ?? -1;
-    fault |= value;
-    number = number * 32 + value;
-  }
-  return fault < 0 ? -1 : number;
-}
-
-/**
- * The time in a TID, in microseconds since 1970; `undefined` for a text that is none (https://atproto.com/specs/tid: 13
- * digits, the last ten bits are the clock's number).
- */
-export function tidMicros(tid: unknown): number | undefined {
-  if (typeof tid !== "string" || tid.length !== 13) return undefined;
-  const time = digitsOf(tid, 0, 11);
-  // The two highest of the 65 bits are always 0.
-  return time < 0 || time > Number.MAX_SAFE_INTEGER || digitsOf(tid, 11, 13) < 0 ? undefined : time;
-}
-
 /**
  * The time that orders the states of a record, in microseconds: the rev's, except where that lies more than ten minutes after
  * the time at which it was witnessed.
@@ -48,6 +24,21 @@ export function tidMicros(tid: unknown): number | undefined {
 export function revMicros(rev: unknown, timeUs: number): number {
   const us = tidMicros(rev);
   return us === undefined || us > timeUs + MAX_AHEAD_US ? timeUs : us;
+}
+
+/**
+ * The same for a commit. A file's row of a post may lack the rev, and its `time_us` be what the author says: then the least of the
+ * times that are known counts, so that the row stands back behind everything that is dated well. A delete was not said by its
+ * author and came after what it deletes, so that it keeps its time.
+ */
+export function commitMicros({ commit: { rev, rkey, operation }, time_us, enriched }: CommitEvent): number {
+  if (enriched === undefined || operation === "delete" || tidMicros(rev) !== undefined) return revMicros(rev, time_us);
+  return Math.min(time_us, tidMicros(rkey) ?? Infinity, rowMicros(enriched.created_at) ?? Infinity);
+}
+
+/** The time in a row's column, `YYYY-MM-DD HH:MM:SS` in UTC. */
+function rowMicros(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseTimestamp(`${text.replace(" ", "T")}Z`);
 }
 
 /**

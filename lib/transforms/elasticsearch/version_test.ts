@@ -1,17 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SEED } from "../../../tests/support/pipeline_ends.ts";
-import { RANK, revMicros, tidMicros, versionOf } from "./version.ts";
-
-const DIGITS = "234567abcdefghijklmnopqrstuvwxyz";
-
-/** The TID of a time and a clock, by the definition: 64 bits as 13 digits of base 32. */
-function tidOf(us: number, clock: number): string {
-  let rest = BigInt(us) * 1024n + BigInt(clock);
-  let text = "";
-  for (let i = 0; i < 13; i++, rest /= 32n) text = DIGITS[Number(rest % 32n)] + text;
-  return text;
-}
+import { commit } from "./test_events.ts";
+import { commitMicros, RANK, revMicros, versionOf } from "./version.ts";
 
 Deno.test("E22: the version text is exact beyond the integers that a number holds", () => {
   assert.equal(versionOf(1761827697123456, RANK.plain), "1804111561854418944");
@@ -36,24 +27,6 @@ Deno.test("a version is a positive int64 whatever the time, and grows with time,
   );
 });
 
-Deno.test("the time in a TID comes back, whatever the clock's number", () => {
-  assert.equal(tidMicros("3m4fxx2flkc2p"), 1761827696789000);
-  const times = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
-  fc.assert(
-    fc.property(times, fc.integer({ min: 0, max: 1023 }), (us, clock) => {
-      assert.equal(tidMicros(tidOf(us, clock)), us);
-    }),
-    { seed: SEED },
-  );
-});
-
-Deno.test("what is no TID has no time", () => {
-  const texts = ["", "self", "3m4fxx2flkc2", "3m4fxx2flkc2pp", "3m4fxx2flkc21", "3M4FXX2FLKC2P", "zzzzzzzzzzzzz"];
-  for (const text of [...texts, "3m4fxx2flkc2\u0133", "3m4fxx2flkc2\u{1f600}".slice(0, 13), undefined, 7, null]) {
-    assert.equal(tidMicros(text), undefined, String(text));
-  }
-});
-
 Deno.test("E23: a rev more than ten minutes ahead of time_us is not believed", () => {
   const us = 1761827696789000;
   const [rev, limit] = ["3m4fxx2flkc2p", us - 600_000_000];
@@ -63,4 +36,23 @@ Deno.test("E23: a rev more than ten minutes ahead of time_us is not believed", (
   assert.equal(revMicros(rev, us - 86_400_000_000), us - 86_400_000_000, "a day ahead");
   assert.equal(revMicros(rev, us + 86_400_000_000), us, "late is fine: a replay");
   for (const none of [undefined, "3k", "", 5]) assert.equal(revMicros(none, us), us);
+});
+
+Deno.test("a file's row without rev counts by the least of the times that are known", () => {
+  const keyUs = 1761827696789000, rowUs = Date.parse("2025-10-30T12:39:00Z") * 1000;
+  const micros = (changes: Parameters<typeof commit>[0], created_at?: string) =>
+    commitMicros({
+      ...commit({ rkey: "3m4fxx2flkc2p", time_us: keyUs + 5, ...changes }),
+      enriched: { file: "f.db.zip", row: 1, ...(created_at && { created_at }) },
+    });
+  const later = "2025-10-30 12:39:00";
+  assert.equal(micros({}, later), keyUs, "the key's");
+  assert.equal(micros({ time_us: keyUs - 5 }, later), keyUs - 5, "time_us");
+  assert.equal(micros({ time_us: rowUs + 9, rkey: "self" }, later), rowUs, "the row's");
+  assert.equal(micros({ time_us: rowUs + 9000, rkey: "self" }, `${later}.005`), rowUs + 5000);
+  assert.equal(micros({ time_us: keyUs, rkey: "self" }, "yesterday"), keyUs);
+  assert.equal(micros({ time_us: keyUs, rkey: "self", rev: "no rev" }), keyUs);
+  assert.equal(micros({ rev: "3m4fxx2ps6222" }, later), revMicros("3m4fxx2ps6222", keyUs + 5), "a rev comes first");
+  assert.equal(micros({ operation: "delete" }, later), keyUs + 5, "a delete comes after what it deletes");
+  assert.equal(commitMicros(commit({ rkey: "3m4fxx2flkc2p", time_us: keyUs + 5 })), keyUs + 5, "a live event");
 });

@@ -18,10 +18,11 @@ import {
 } from "./documents.ts";
 import { documentId, labelId } from "./ids.ts";
 import { isWanted, type Kind, kindOfCollection } from "./kinds.ts";
-import { type Enrichment, postBody } from "./posts.ts";
-import { RANK, revMicros, versionOf } from "./version.ts";
+import type { Enrichment, PostCounters } from "../posts.ts";
+import { postBody } from "./posts.ts";
+import { commitMicros, RANK, revMicros, versionOf } from "./version.ts";
 
-export type { Enrichment } from "./posts.ts";
+export type { Enrichment, PostCounters } from "../posts.ts";
 
 /** What is written, and how. */
 export interface DocumentOptions {
@@ -35,8 +36,8 @@ export interface DocumentOptions {
   readonly now?: () => number;
   /** What is known about a post besides its record; default: nothing. */
   readonly enrichmentOf?: (event: CommitEvent) => Enrichment | undefined;
-  /** Told of each string of a post that was cut at 32 KiB, by the field's name. */
-  readonly onTruncated?: (field: string) => void;
+  /** Told of what was repaired, cut and left out of posts. */
+  readonly counters?: PostCounters;
 }
 
 /** One document to write or to delete. */
@@ -51,7 +52,7 @@ export interface Write {
   readonly uri: string;
   /** The external version: a positive int64 in decimal digits. */
   readonly version: string;
-  /** The document as JSON text; only with `index`. */
+  /** The document as JSON text, perhaps put together anew each time; only with `index`. */
   readonly body?: string;
 }
 
@@ -173,12 +174,16 @@ function indexOf(event: CommitEvent, options: DocumentOptions, indexedAt: string
   const uri = uriOf(event);
   const enrichment = kind === "posts" ? options.enrichmentOf?.(event) : undefined;
   const rank = enrichment ? RANK.enriched : RANK.plain;
-  const version = versionOf(revMicros(event.commit.rev, event.time_us), rank);
-  const { onTruncated } = options;
-  const body = kind === "posts"
-    ? postBody(event, { uri, indexedAt, enrichment, onTruncated })
-    : bodyOf(kind, event, uri, indexedAt);
-  return { kind, action: "index", id: documentId(uri), uri, version, body };
+  const version = versionOf(commitMicros(event), rank);
+  const head = { kind, action: "index", id: documentId(uri), uri, version } as const;
+  if (kind !== "posts") return { ...head, body: bodyOf(kind, event, uri, indexedAt) };
+  const body = postBody(event, { uri, indexedAt, enrichment, counters: options.counters });
+  return {
+    ...head,
+    get body() {
+      return body();
+    },
+  };
 }
 
 function bodyOf(kind: Kind, event: CommitEvent, uri: string, indexedAt: string): string {
@@ -199,7 +204,7 @@ function deletesOf(event: CommitEvent, { documents }: DocumentOptions, indexedAt
   const kind = kindOfCollection(event.commit.collection);
   const uri = uriOf(event);
   const id = documentId(uri);
-  const version = versionOf(revMicros(event.commit.rev, event.time_us), RANK.deleted);
+  const version = versionOf(commitMicros(event), RANK.deleted);
   const writes: Write[] = [];
   if (kind === "posts" && isWanted("post_tombstones", documents)) {
     const body = tombstoneBody(event, uri, indexedAt);

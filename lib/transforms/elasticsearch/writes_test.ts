@@ -4,6 +4,7 @@ import { SEED } from "../../../tests/support/pipeline_ends.ts";
 import { realTest } from "../../../tests/support/real_data.ts";
 import type { AnyEvent, AtEvent, Commit } from "../../atproto/event.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
+import { createPostCounters } from "../posts.ts";
 import { type Kind, KINDS } from "./kinds.ts";
 import { A, B, commit, LIKE, NOW, NOW_TEXT, ORIGIN, POST, RKEY, S, TIME_US } from "./test_events.ts";
 import { accepts, type DocumentOptions, purgeOf, toWrites, type Write } from "./writes.ts";
@@ -123,11 +124,24 @@ Deno.test("E19: an enriched post outranks the plain one of its commit, its delet
   assert.ok(!("embeddings" in JSON.parse(plain!.body!)));
 });
 
-Deno.test("strings of posts that are cut are told", () => {
-  const cut: string[] = [];
-  const event = commit({ collection: POST, record: { text: "x".repeat(40_000) } });
-  toWrites(event, { ...options, onTruncated: (field) => cut.push(field) });
-  assert.deepEqual(cut, ["content"]);
+Deno.test("what was cut and repaired in posts is counted", () => {
+  const counters = createPostCounters();
+  const record = { text: "x".repeat(40_000), createdAt: "2025-10-30" };
+  toWrites(commit({ collection: POST, record }), { ...options, counters });
+  assert.equal(counters.truncatedFields, 1);
+  assert.deepEqual(counters.createdAt, { repaired: 1, fallback: 0 });
+});
+
+Deno.test("M32: an update in a file is written, and outranks what it updates", () => {
+  const row = (operation: "create" | "update", rev: string) => {
+    const event = commit({ collection: POST, operation, rev, record: { text: operation } });
+    return toWrites({ ...event, enriched: { file: "f.db.zip", row: 1 } }, { ...options, enrichmentOf: () => ({}) })[0]!;
+  };
+  const [created, updated] = [row("create", REV), row("update", "3m4fxx2ps6222")];
+  assert.equal(created.version, versionAt(REV_US, 512));
+  assert.deepEqual([updated.action, updated.id], ["index", created.id]);
+  assert.equal(JSON.parse(updated.body!).content, "update");
+  assert.ok(BigInt(updated.version) > BigInt(created.version));
 });
 
 Deno.test("E76: with deletes ignored nothing is deleted, and no tombstone is written", () => {

@@ -1,0 +1,145 @@
+/**
+ * Megastream files as what a run reads: passes over files, each one a run of the pipeline.
+ *
+ * @module
+ */
+import { tmpdir } from "node:os";
+import { FatalError } from "../../../lib/pipeline/errors.ts";
+import type { Source } from "../../../lib/pipeline/source.ts";
+import type { AnyEvent } from "../../../lib/atproto/event.ts";
+import { openContainer } from "../../../lib/sources/megastream/container.ts";
+import { createRowCounters, END } from "../../../lib/sources/megastream/file_source.ts";
+import type { ListedFile } from "../../../lib/sources/megastream/files.ts";
+import { megastreamName, megastreamTime } from "../../../lib/sources/megastream/name.ts";
+import { tempFiles } from "../../../lib/sources/megastream/temp_files.ts";
+import { openProcessedFiles, type ProcessedFiles } from "../../../lib/state/processed_files.ts";
+import { clearCursors } from "../../../lib/state/cursors_table.ts";
+import { modelsOf } from "../../../lib/transforms/embeddings/models.ts";
+import type { Delivery, Reading } from "../reading.ts";
+import type { Target } from "../target.ts";
+import { type DryRunPrinter, dryRunPrinter } from "./dry_run.ts";
+import { timeBound } from "./eligible.ts";
+import { createPassesFigures, type PassesResult, runPasses } from "./passes.ts";
+import { progressOf } from "./progress.ts";
+import { fileReader, type Live } from "./read_file.ts";
+import { partOf } from "./report.ts";
+import { type MegastreamContext, openStore } from "./store.ts";
+
+/** The one collection that the files are about. */
+const POSTS = "app.bsky.feed.post";
+
+/**
+ * Prepares to read.
+ *
+ * @throws {ConfigError} for what is wrong with the options, the folders, or the names of models.
+ */
+export async function makeReading(context: MegastreamContext, target: Target): Promise<Reading> {
+  const { values } = context;
+  const startedAt = Date.now();
+  const models = modelsOf(values.embeddings);
+  const temp = await tempFiles(values.tempDir ?? tmpdir());
+  const store = await openStore(context, temp);
+  const figures = createPassesFigures();
+  const rows = createRowCounters();
+  const live: Live = { figures, rows, source: undefined };
+  let state: ProcessedFiles | undefined;
+  let result: PassesResult | undefined;
+  const keyOf = ({ name }: ListedFile) => `${context.given("stateKey") ? `${target.key}:` : ""}megastream:${name}`;
+
+  async function run(delivery: Delivery): Promise<"source" | "stop"> {
+    await using _store = store;
+    delivery.announce(stateText(state!));
+    const { positions, stop } = delivery;
+    const printer = values.dryRun ? printerOf(context, delivery) : undefined;
+    result = await runPasses({
+      store,
+      state: state!,
+      figures,
+      open: async (file, { signal }) => {
+        const local = await store.fetch(file, { signal });
+        return await openContainer(local, { name: file.name, temp, maxDbBytes: values.maxDbBytes, signal });
+      },
+      run: fileReader({
+        delivery,
+        live,
+        keyOf,
+        purgeAccounts: values.purgeAccounts.filter((status) => status !== "none"),
+        inferences: target.sink !== "elasticsearch" || models.length > 0,
+        ...(printer && { onRead: printer.file }),
+      }),
+      ...(positions && { isDone: async (file) => await positions.load(keyOf(file)) === END }),
+      ...(target.position && "db" in target.position && { forget: forgetIn(target.position.db, keyOf) }),
+      onVanished: async (name) => void await delivery.pipe(vanished(target.key, name)),
+      mode: values.mode,
+      intervalMs: values.spoolInterval,
+      boundUs: timeBound({ since: values.since, maxRewindMs: values.maxRewind, noRewind: values.noRewind }, startedAt),
+      lateWindowUs: values.source === "s3" ? values.lateWindow * 1000 : undefined,
+      onBadFile: values.onBadFile,
+      maxAttempts: values.maxAttempts,
+      retryFailed: values.retryFailed,
+      deleteAfter: values.deleteAfter,
+      stop,
+    });
+    await printer?.sums(rows);
+    if (result.endedBy === "bad_file") throw badFile(result);
+    return result.endedBy === "done" ? "source" : "stop";
+  }
+
+  return {
+    name: store.place,
+    collections: [POSTS],
+    late: true,
+    ratioOfAll: true,
+    stats: {
+      get bytesReceived() {
+        return figures.bytesDone;
+      },
+    },
+    progress: progressOf(live),
+    async begin() {
+      state = await openProcessedFiles(target.stateFile, {
+        nameOf: megastreamName,
+        timeOf: megastreamTime,
+        readOnly: values.dryRun,
+      });
+    },
+    run,
+    report: (sink) => partOf({ figures, rows, failed: result?.failed ?? [], sink }),
+  };
+}
+
+/** As the summary of a run into stdout, with `--json` these lines keep out of the way of data. */
+function printerOf({ stdout, globals }: MegastreamContext, { figures }: Delivery): DryRunPrinter {
+  return dryRunPrinter({ print: stdout, json: globals.json, figures });
+}
+
+function stateText(state: ProcessedFiles): string {
+  const { processed, failed, partial } = state.figures();
+  if (processed + failed + partial === 0) return "no file is processed yet";
+  return `${processed} files are processed, ${failed} failed, ${partial} begun`;
+}
+
+/** The position of a file that was replaced by another one: the next row of that is its first. */
+function forgetIn(db: string, keyOf: (file: ListedFile) => string): (file: ListedFile) => Promise<void> {
+  return async (file) => void await clearCursors(db, [keyOf(file)]);
+}
+
+/** A hole and nothing else. The file is the host, so that each one has a row of its own. */
+function vanished(key: string, name: string): Source<AnyEvent> {
+  const gap = {
+    source: "megastream",
+    host: name,
+    unit: "file",
+    from: undefined,
+    to: undefined,
+    reason: "file_vanished",
+    detail: name,
+    state: "open",
+  } as const;
+  return { key, open: () => ReadableStream.from([{ items: [], cursor: undefined, gaps: [gap] }]) };
+}
+
+function badFile({ failed }: PassesResult): FatalError {
+  const { name, error } = failed.find(({ tried }) => tried)!;
+  return new FatalError(`Cannot go on with --on-bad-file fail: ${name}: ${error}`);
+}

@@ -1,0 +1,88 @@
+/**
+ * What an ingest command reads, and what it reads it into.
+ *
+ * @module
+ */
+import type { AnyEvent } from "../../lib/atproto/event.ts";
+import type { Cursor } from "../../lib/pipeline/batch.ts";
+import type { Counters } from "../../lib/pipeline/counters.ts";
+import type { PipelineResult } from "../../lib/pipeline/pipeline.ts";
+import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
+import type { Source, SourceStats } from "../../lib/pipeline/source.ts";
+import type { ProgressText } from "../progress.ts";
+import { readableCursor, type ReportPart } from "../report.ts";
+
+/** Everything that a command reads, in one run of the pipeline or several. */
+export interface Reading {
+  /** Hosts or files, for the summary. */
+  readonly name: string;
+  /** The collections that it reads; undefined: any. */
+  readonly collections?: readonly string[] | undefined;
+  /** Whether a create may come after its delete. @default {false} */
+  readonly late?: boolean;
+  /** `--max-dead-ratio` is that of the whole run and not of its last 1,000 events. @default {false} */
+  readonly ratioOfAll?: boolean;
+  /** Live figures, for the summary. */
+  readonly stats?: Partial<SourceStats> | undefined;
+  /** One line of progress. Default: counts and rates of events. */
+  readonly progress?: ProgressText;
+  /** Called when the locks are held and the sink is not open yet: what it throws leaves everything as it was. */
+  begin?(): Promise<void>;
+  /** Reads until the end or `delivery.stop`; resolves when all of it is settled. */
+  run(delivery: Delivery): Promise<PipelineResult["endedBy"]>;
+  /**
+   * What the summary says besides, at the end.
+   *
+   * @param figures What the sink has counted; undefined: nothing, or it was never opened.
+   */
+  report?(figures: object | undefined): ReportPart;
+}
+
+/** A sink that is open, and all that stands between it and a source. */
+export interface Delivery {
+  readonly counters: Counters;
+  /** Where positions are kept: by the sink itself, or in a file. Undefined: nowhere, or the reading keeps its own. */
+  readonly positions: CheckpointStore | undefined;
+  /** Nothing more is to be read. */
+  readonly stop: AbortSignal;
+  /** What the sink counts besides what the pipeline does. */
+  figures(): object | undefined;
+  /** Says where the run begins, and where it writes to. */
+  announce(where: string): void;
+  /**
+   * One run of the pipeline, with all options of the command line.
+   *
+   * @param checkpoints Where the position is kept, for a sink that keeps none. Default: `positions`.
+   */
+  pipe(source: Source<AnyEvent>, checkpoints?: CheckpointStore): Promise<PipelineResult>;
+}
+
+/** One source, in one run of the pipeline. */
+export function readSource(
+  source: Source<AnyEvent>,
+  { name, collections }: Pick<Reading, "name" | "collections">,
+): Reading {
+  return {
+    name,
+    collections,
+    stats: source.stats,
+    async run(delivery) {
+      delivery.announce(whereFrom(await delivery.positions?.load(source.key)));
+      return (await delivery.pipe(source)).endedBy;
+    },
+  };
+}
+
+function whereFrom(cursor: Cursor | undefined): string {
+  if (cursor === undefined) return "no saved position";
+  const value = readableCursor(cursor);
+  const { time_us, done, file, entry } = (typeof value === "number" ? { time_us: value } : value) as {
+    readonly time_us?: number;
+    readonly done?: boolean;
+    readonly file?: number;
+    readonly entry?: number;
+  };
+  if (time_us !== undefined) return `resuming after ${new Date(time_us / 1000).toISOString()}`;
+  if (done) return "beginning anew, the last run came to its end";
+  return file === undefined ? `resuming after ${cursor}` : `resuming in file ${file} behind entry ${entry}`;
+}

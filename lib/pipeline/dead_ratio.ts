@@ -1,0 +1,59 @@
+/**
+ * Too many dead items: then not they are wrong, but something else.
+ *
+ * @module
+ */
+import { DeadRatioError } from "./errors.ts";
+
+/** How many settled items there must be. */
+const WINDOW = 1000;
+
+/** Which items are looked at. */
+export interface DeadRatioOptions {
+  /** All of them, and not only the last 1,000. @default {false} */
+  readonly all?: boolean;
+}
+
+/** Watches the share of dead items among the last 1,000, or among all once there are so many. */
+export class DeadRatio {
+  readonly #most: number;
+  readonly #all: boolean;
+  readonly #recent: { readonly count: number; readonly dead: number }[] = [];
+  #count = 0;
+  #dead = 0;
+
+  /**
+   * Nothing is noted yet.
+   *
+   * @param most The largest share that is allowed; 1 = any.
+   */
+  constructor(most: number, { all = false }: DeadRatioOptions = {}) {
+    this.#most = most;
+    this.#all = all;
+  }
+
+  /**
+   * Takes note of items that are settled.
+   *
+   * @param dead How many of the `count` items went to the dead letter.
+   * @throws {DeadRatioError} Once there are 1,000 of them and more than that share is dead.
+   */
+  note(count: number, dead: number): void {
+    if (this.#most >= 1 || count === 0) return;
+    if (!this.#all) this.#recent.push({ count, dead });
+    this.#count += count;
+    this.#dead += dead;
+    for (let first; (first = this.#recent[0]) && this.#count - first.count >= WINDOW; this.#recent.shift()) {
+      this.#count -= first.count;
+      this.#dead -= first.dead;
+    }
+    // Whole batches are counted, so a share that is just allowed may show with one dead item more.
+    if (this.#count >= WINDOW && this.#dead > Math.ceil(this.#most * this.#count)) {
+      throw new DeadRatioError(
+        `Cannot go on: ${this.#dead} of ${
+          this.#all ? "" : "the last "
+        }${this.#count} events went to the dead letter, more than --max-dead-ratio allows`,
+      );
+    }
+  }
+}
