@@ -38,7 +38,7 @@
  */
 export * from "./lib/atproto/event.ts";
 export * from "./lib/pipeline/batch.ts";
-export { type Counters, createCounters } from "./lib/pipeline/counters.ts";
+export { type Counters, createCounters, type Passed } from "./lib/pipeline/counters.ts";
 export type { DeadLetter, Letter } from "./lib/pipeline/deliver.ts";
 export * from "./lib/pipeline/errors.ts";
 export { type PipelineOptions, type PipelineResult, runPipeline } from "./lib/pipeline/pipeline.ts";
@@ -112,8 +112,16 @@ export {
   type TargetOptions,
 } from "./lib/sinks/elasticsearch.ts";
 export type { Kind as DocumentKind } from "./lib/transforms/elasticsearch/kinds.ts";
-export type { VectorFault } from "./lib/transforms/embeddings/codec.ts";
-export type { Enrichment, PostCounters } from "./lib/transforms/posts.ts";
+export { enrichmentOf } from "./lib/transforms/elasticsearch/enrichment.ts";
+export { type DecodedVector, decodeVector, type VectorFault } from "./lib/transforms/embeddings/codec.ts";
+export {
+  CLASSIC_EMBEDDINGS,
+  dimsByField,
+  type Model,
+  modelsOf,
+  type VectorHolder,
+} from "./lib/transforms/embeddings/models.ts";
+export { createPostCounters, type Enrichment, type PostCounters } from "./lib/transforms/posts.ts";
 export { ndjsonSink, type NdjsonSinkOptions } from "./lib/sinks/ndjson.ts";
 export { nullSink } from "./lib/sinks/null.ts";
 export {

@@ -26,6 +26,7 @@ import { resolve, type Resolved } from "./kit/resolve.ts";
 import { didYouMean } from "./kit/suggest.ts";
 import { type Output, processOutput, terminalWidth, wantsColor } from "./kit/terminal.ts";
 import { type GlobalOptions, globalOptions } from "./options/global.ts";
+import { KilledError } from "./signals.ts";
 
 const TAGLINE = "bskyingest: Bluesky's public streams into databases, files and whatever reads lines";
 
@@ -58,7 +59,7 @@ function report({ output, path }: Session, error: unknown): void {
   if (error instanceof ConfigError) {
     for (const fault of error.faults) output.stderr(fault.replaceAll(/\s*[\r\n]+\s*/g, " "));
     output.stderr(error.hint ?? `See "${["bskyingest", ...path].join(" ")} --help"`);
-  } else if (error instanceof OutputClosedError || error instanceof Deno.errors.BrokenPipe) {
+  } else if ([OutputClosedError, Deno.errors.BrokenPipe, KilledError].some((type) => error instanceof type)) {
     return;
   } else if (isForeseen(error) || !(error instanceof Error)) {
     output.stderr(messageOf(error));

@@ -50,6 +50,11 @@ const denoSystem: SignalSystem = {
   },
 };
 
+/** The second signal came. The process may live long enough to tell, and must not: the signal says it all. */
+export class KilledError extends Error {
+  override readonly name = "KilledError";
+}
+
 /** How long after `kill` the process may take to end by itself, in milliseconds. */
 const GRACE_MS = 1000;
 
@@ -71,7 +76,7 @@ export function listenForSignals(options: SignalsOptions): Signals {
     stop.abort(new DOMException(`${signal} received`, "AbortError"));
   };
   const second = (signal: StopSignal) => {
-    kill.abort(new DOMException(`${signal} received again`, "AbortError"));
+    kill.abort(new KilledError(`${signal} received again`));
     close();
     system.die(signal);
   };

@@ -35,6 +35,18 @@ export interface Counters {
   readonly collections: Map<string, number>;
   /** The last position of each key that is saved, or was given to the sink to save and is safe. */
   readonly cursors: Map<string, string>;
+  /** Up to the newest position that is safe: with several writes at a time, later events may be settled as well. */
+  readonly passed: Passed;
+}
+
+/** What became of settled events. */
+export interface Passed {
+  /** All of them. */
+  events: number;
+  /** Those in the dead letter. */
+  deadLettered: number;
+  /** Those that were dropped on purpose. */
+  filtered: number;
 }
 
 /** Names that are counted apart: who sends events chooses the names, and memory must not grow with them. */
@@ -63,5 +75,6 @@ export function createCounters(): Counters {
     lastTimeUs: undefined,
     collections: new Map(),
     cursors: new Map(),
+    passed: { events: 0, deadLettered: 0, filtered: 0 },
   };
 }

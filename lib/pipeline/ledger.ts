@@ -4,6 +4,7 @@
  * @module
  */
 import type { Cursor } from "./batch.ts";
+import type { Passed } from "./counters.ts";
 
 /** A batch that is on its way. */
 export interface Entry {
@@ -12,6 +13,7 @@ export interface Entry {
   readonly end: boolean;
   readonly weight: number;
   settled: boolean;
+  outcome: Passed | undefined;
 }
 
 /** Told the newest safe position of a key. */
@@ -28,11 +30,16 @@ export class Ledger {
   #wake: (() => void)[] = [];
   readonly #limit: number;
   readonly #onAdvance: OnAdvance;
+  readonly #passed: Passed | undefined;
 
-  /** @param limit Pending weight from which on {@link Ledger.room} waits. */
-  constructor(limit: number, onAdvance: OnAdvance) {
+  /**
+   * @param limit Pending weight from which on {@link Ledger.room} waits.
+   * @param passed Where the outcomes of the settled prefix are added up, before its positions are reported.
+   */
+  constructor(limit: number, onAdvance: OnAdvance, passed?: Passed) {
     this.#limit = limit;
     this.#onAdvance = onAdvance;
+    this.#passed = passed;
   }
 
   /** What is tracked and not in the settled prefix. */
@@ -50,18 +57,21 @@ export class Ledger {
     batch: { readonly key: string; readonly cursor: Cursor | undefined; readonly end?: boolean },
     weight: number,
   ): Entry {
-    const entry = { key: batch.key, cursor: batch.cursor, end: batch.end ?? false, weight, settled: false };
+    const { key, cursor, end = false } = batch;
+    const entry: Entry = { key, cursor, end, weight, settled: false, outcome: undefined };
     this.#entries.push(entry);
     this.#weight += weight;
     return entry;
   }
 
   /** Marks a batch as safe and reports the positions that became true by it. */
-  settle(entry: Entry): void {
+  settle(entry: Entry, outcome?: Passed): void {
     entry.settled = true;
+    entry.outcome = outcome;
     const moved = new Map<string, Entry>();
     for (let e; (e = this.#entries[this.#head])?.settled; this.#head++) {
       this.#weight -= e.weight;
+      this.#add(e.outcome);
       if (e.cursor !== undefined) moved.set(e.key, e);
     }
     if (this.#head > 256) {
@@ -70,6 +80,13 @@ export class Ledger {
     }
     for (const { key, cursor, end } of moved.values()) this.#onAdvance(key, cursor!, end);
     for (const wake of this.#wake.splice(0)) wake();
+  }
+
+  #add(outcome: Passed | undefined): void {
+    if (!this.#passed || !outcome) return;
+    this.#passed.events += outcome.events;
+    this.#passed.deadLettered += outcome.deadLettered;
+    this.#passed.filtered += outcome.filtered;
   }
 
   #change(signal: AbortSignal): Promise<void> {

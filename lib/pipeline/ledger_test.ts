@@ -106,3 +106,17 @@ Deno.test("room: an abort ends the waiting", async () => {
   await waiting;
   await ledger.room(controller.signal);
 });
+
+Deno.test("outcomes are added up along the settled prefix, before its position is reported", () => {
+  const passed = { events: 0, deadLettered: 0, filtered: 0 };
+  const reports: unknown[] = [];
+  const ledger = new Ledger(100, (_, cursor) => reports.push([cursor, { ...passed }]), passed);
+  const [a, b, c] = ["1", "2", "3"].map((cursor) => ledger.track({ key: "k", cursor }, 1)) as [Entry, Entry, Entry];
+  ledger.settle(c, { events: 5, deadLettered: 1, filtered: 2 });
+  ledger.settle(a, { events: 1, deadLettered: 0, filtered: 0 });
+  ledger.settle(b, { events: 1, deadLettered: 1, filtered: 0 });
+  deepEqual(reports, [
+    ["1", { events: 1, deadLettered: 0, filtered: 0 }],
+    ["3", { events: 7, deadLettered: 2, filtered: 2 }],
+  ]);
+});

@@ -10,7 +10,7 @@ import { countCollection, type Counters, createCounters } from "./counters.ts";
 import { DeadRatio } from "./dead_ratio.ts";
 import { type DeadLetter, deliver, type DeliverOptions } from "./deliver.ts";
 import { GapError } from "./errors.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger, type OnAdvance } from "./ledger.ts";
 import { limit } from "./limit.ts";
 import { type Backoff, fullJitter } from "./retry.ts";
 import type { CheckpointStore, Sink } from "./sink.ts";
@@ -151,10 +151,11 @@ class Run<I, O> {
       const store = sealing(this.store, source);
       this.#checkpointer = new Checkpointer({ store, intervalMs, onSaved, onFailure: (e) => this.fail(e) });
     }
-    this.#ledger = new Ledger(options.maxInFlight ?? 10_000, (key, cursor, end) => {
+    const onAdvance: OnAdvance = (key, cursor, end) => {
       if (atomic) onSaved(key, cursor);
       else this.#checkpointer?.advance(key, cursor, end);
-    });
+    };
+    this.#ledger = new Ledger(options.maxInFlight ?? 10_000, onAdvance, this.counters.passed);
     this.#delivery = {
       sink,
       deadLetter: options.deadLetter ?? refuseToBury,
@@ -172,9 +173,10 @@ class Run<I, O> {
     const entry = this.#ledger.track(keyed, batch.items.length);
     this.counters.inFlight += batch.items.length;
     const job = this.#deliver(keyed)
-      .then((dead) => {
-        this.#ledger.settle(entry);
-        this.#deadRatio.note(weigh(batch) - (batch.filtered ?? 0) - (batch.duplicates ?? 0), dead);
+      .then((deadLettered) => {
+        const { filtered = 0, duplicates = 0 } = batch;
+        this.#ledger.settle(entry, { events: weigh(batch), deadLettered, filtered });
+        this.#deadRatio.note(weigh(batch) - filtered - duplicates, deadLettered);
       })
       .catch((error) => this.fail(error))
       .finally(() => {

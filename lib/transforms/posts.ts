@@ -61,13 +61,17 @@ export interface PostOptions {
 
 /** The fields that every index of posts has, in the order of the document. */
 export interface PostBasics {
+  /** The post's AT-URI. */
   readonly at_uri: string;
+  /** Who wrote it. */
   readonly author_did: string;
   /** The text; empty where there is none. */
   readonly content: string;
   /** The author's own characters where Elasticsearch takes them for a date. */
   readonly created_at: string;
+  /** The AT-URI of the post that the thread began with. */
   readonly thread_root_post?: string | undefined;
+  /** The AT-URI of the post that this one answers. */
   readonly thread_parent_post?: string | undefined;
   /** Only posts: a feed or list that is embedded is no quote. */
   readonly quote_post?: string | undefined;
@@ -77,17 +81,27 @@ export interface PostBasics {
 export interface PostFields extends PostBasics {
   /** By the name of the field. */
   readonly embeddings?: Readonly<Record<string, Float32Array>>;
+  /** Images, or one video, in their order. */
   readonly media?: readonly MediaItem[];
+  /** Whether one of `media` is an image. */
   readonly contains_images: boolean;
+  /** Whether one of `media` is a video. */
   readonly contains_video: boolean;
+  /** Images in `media`. */
   readonly image_count: number;
+  /** Videos in `media`. */
   readonly video_count: number;
+  /** How many `media` there are. */
   readonly media_count: number;
+  /** A link with its card. */
   readonly external_embed?: ExternalEmbed;
+  /** What is said in the video. */
   readonly video_transcript?: string;
+  /** The language of that. */
   readonly video_transcript_language?: string;
   /** Languages that the author named, at most 20. */
   readonly langs?: readonly string[];
+  /** Labels that the author put on it. */
   readonly self_labels?: readonly string[];
   /** Lower case, without `#`. */
   readonly hashtags?: readonly string[];

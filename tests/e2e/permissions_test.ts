@@ -31,3 +31,22 @@ Deno.test("README's permissions are enough", async () => {
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   assert.equal(rowsIn(`${folder.path}/bskyingest.db`), 100);
 });
+
+Deno.test("Elasticsearch without the permission to reach it: exit 2, and what to permit", async () => {
+  using folder = tempFolder();
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--cached-only", "--no-check", "--config", `${ROOT}/deno.json`],
+      ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", `${ROOT}/mod.ts`],
+      ...["megastream", "--path", `${ROOT}/fixtures/megastream`, "--elasticsearch-url", "http://127.0.0.1:9"],
+    ],
+    cwd: folder.path,
+    env: cliEnv(folder.path),
+    clearEnv: true,
+  }).output();
+  assert.equal(code, 2);
+  assert.match(
+    new TextDecoder().decode(stderr),
+    /Cannot reach http:\/\/127\.0\.0\.1:9: no permission\nRun with --allow-net=127\.0\.0\.1:9/,
+  );
+});

@@ -63,6 +63,16 @@ Deno.test("E83: where nobody asked for purges, the event is left out before the 
   equal(accepts(["deleted"], "deactivated"), false);
 });
 
+Deno.test("E83: posts of the purge's own batch leave tombstones too, before it and behind it", async () => {
+  await using it = await setUp();
+  await write(it.sink, post({ rkey: "p1" }));
+  const later = post({ rkey: "later", at: 100 });
+  const batch = [post({ rkey: "p2" }), account("deleted", { at: 50 }), post({ rkey: "p1" }), later];
+  deepEqual(await write(it.sink, ...batch), { rejected: [], duplicates: 0 });
+  const tombstones = ["p1", "p2"].map((rkey) => `post_tombstones/${uriOf(post({ rkey }))}`);
+  deepEqual(it.stored(), [...tombstones, `posts/${uriOf(later)}`].toSorted());
+});
+
 Deno.test("a purge goes through more documents than one page holds", async () => {
   await using it = await setUp();
   const posts = Array.from({ length: 2500 }, (_, i) => post({ rkey: `r${i}` }));

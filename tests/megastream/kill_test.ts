@@ -12,7 +12,7 @@ import {
   writeFile,
   writeManyRows,
 } from "../support/megastream.ts";
-import { fileExists, rowsIn, run, until } from "../support/program.ts";
+import { fileExists, rowsIn, until } from "../support/program.ts";
 import { randomFrom, startNumber } from "../support/random.ts";
 import { readBack } from "../support/sqlite.ts";
 import { tempFolder } from "../support/temp.ts";

@@ -63,6 +63,8 @@ export interface MemoryElasticsearch {
   readonly versions: Map<string, bigint>;
   /** Carries out a bulk. */
   bulk(request: Received): Reply;
+  /** Forgets the versions of what is not there, as a restart of the real one does. */
+  restart(): void;
 }
 
 /** A store that takes versions as `external_gte` says. Every alias is the index of that name. */
@@ -78,7 +80,10 @@ export function memoryElasticsearch(): MemoryElasticsearch {
     return undefined;
   };
   const bulk = (request: Received) => itemReplies(request, carryOut);
-  return { documents, versions, bulk, script: { "POST /_bulk": bulk, ...searches(documents, versions) } };
+  const restart = () => {
+    for (const key of versions.keys()) if (!documents.has(key)) versions.delete(key);
+  };
+  return { documents, versions, bulk, restart, script: { "POST /_bulk": bulk, ...searches(documents, versions) } };
 }
 
 const PURGED = ["posts", "likes,reposts,follows,blocks,records,accounts,identities"];

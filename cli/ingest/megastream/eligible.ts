@@ -35,6 +35,8 @@ export function timeBound({ since, maxRewindMs, noRewind }: TimeBounds, startedA
 /** How {@link selectFiles} chooses. */
 export interface SelectOptions extends AttemptOptions {
   readonly state: Pick<ProcessedFiles, "entry" | "isProcessed" | "isChanged">;
+  /** Names of processed files that the sink does not have. Default: none. */
+  readonly lost?: ReadonlySet<string>;
   /** Earlier files are left alone: microseconds since 1970. */
   readonly boundUs: number | undefined;
 }
@@ -53,11 +55,11 @@ export interface Selection {
 
 /** Chooses file by file: whatever newer ones are done, an older one that is not stays eligible. */
 export function selectFiles(listed: readonly ListedFile[], options: SelectOptions): Selection {
-  const { state, boundUs = -Infinity } = options;
+  const { state, boundUs = -Infinity, lost } = options;
   const lists = { now: [] as ListedFile[], later: [] as ListedFile[], never: [] as ListedFile[] };
   const ignored: ListedFile[] = [];
   for (const file of listed) {
-    if (state.isProcessed(file)) continue;
+    if (state.isProcessed(file) && !lost?.has(file.name)) continue;
     if (file.timeUs < boundUs) ignored.push(file);
     else lists[state.isChanged(file) ? "now" : nextAttempt(state.entry(file.name), options)].push(file);
   }

@@ -121,6 +121,8 @@ export interface Run extends Omit<PassesOptions, "isDone"> {
   readonly backoff: Backoff;
   readonly figures: PassesFigures;
   readonly isDone: (file: ListedFile) => Promise<boolean>;
+  /** Whether the sink keeps positions. */
+  readonly keepsPositions: boolean;
   /** Names of files that were eligible, that turned out to be bad, that are gone. */
   readonly eligible: Set<string>;
   readonly tried: Set<string>;

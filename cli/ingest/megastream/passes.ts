@@ -12,7 +12,7 @@ import { pause, SYSTEM_CLOCK } from "./clock.ts";
 import { selectFiles, vanishedFiles } from "./eligible.ts";
 import { type Ahead, LOOK_AGAIN_MS, openAhead, openInTurn } from "./opening.ts";
 import { createPassesFigures, type FailedFile, type PassesOptions, type PassesResult, type Run } from "./options.ts";
-import { take, vanish } from "./turn.ts";
+import { removeProcessed, take, vanish } from "./turn.ts";
 
 export type { FailedFile, FileRun, PassesFigures, PassesOptions, PassesResult } from "./options.ts";
 export { createPassesFigures } from "./options.ts";
@@ -31,8 +31,9 @@ const log = getLogger(["bskyingest", "megastream"]);
 export async function runPasses(options: PassesOptions): Promise<PassesResult> {
   const { clock = SYSTEM_CLOCK, backoff = fullJitter(), figures = createPassesFigures(), state, stop } = options;
   const isDone = async (file: ListedFile) => !state.isChanged(file) && (await options.isDone?.(file) ?? false);
+  const keepsPositions = options.isDone !== undefined;
   const sets = { eligible: new Set<string>(), tried: new Set<string>(), vanished: new Set<string>() };
-  const run: Run = { ...options, clock, backoff, figures, isDone, ...sets };
+  const run: Run = { ...options, clock, backoff, figures, isDone, keepsPositions, ...sets };
   try {
     for (let pass = 0;; pass++) {
       const files = await findFiles(run, pass === 0);
@@ -57,8 +58,11 @@ async function findFiles(run: Run, first: boolean): Promise<readonly ListedFile[
   if (!store.partOnly) {
     for (const name of vanishedFiles(listed, state.unfinished(), sinceUs)) await vanish(run, name);
   }
+  const lost = await lostFiles(run, listed);
+  if (run.deleteAfter) await removeProcessed(run, listed.filter(({ name }) => !lost.has(name)));
   const { eligible, ignored, givenUp } = selectFiles(listed, {
     state,
+    lost,
     boundUs,
     maxAttempts: run.maxAttempts,
     retryFailed: run.retryFailed && first,
@@ -81,6 +85,19 @@ async function findFiles(run: Run, first: boolean): Promise<readonly ListedFile[
     log.warn("{n} bad files are not tried any more, the oldest is {name}: see --retry-failed", { n, name });
   }
   return eligible;
+}
+
+/** The sink wins over the state: it may be another database than the one that the files went to. */
+async function lostFiles({ state, keepsPositions, isDone }: Run, listed: readonly ListedFile[]): Promise<Set<string>> {
+  const lost = new Set<string>();
+  if (!keepsPositions) return lost;
+  for (const file of listed) {
+    // What early ingex has processed went to a sink of its own.
+    const isOurs = state.entry(file.name)?.size !== undefined;
+    if (isOurs && state.isProcessed(file) && !await isDone(file)) lost.add(file.name);
+  }
+  if (lost.size > 0) log.warn("{n} processed files are not in the sink: they are read again", { n: lost.size });
+  return lost;
 }
 
 function lateBound({ state, lateWindowUs }: Run): number | undefined {

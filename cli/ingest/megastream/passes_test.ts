@@ -184,6 +184,26 @@ Deno.test(
 );
 
 Deno.test(
+  "the sink wins over the state: what it does not have is read, but for what early ingex has processed",
+  inWorld(async (world, path) => {
+    for (const n of [1, 2]) world.add(n);
+    const inSink = new Set<string>();
+    const isDone = ({ name }: { readonly name: string }) => Promise.resolve(inSink.has(name));
+    await world.pass({ isDone });
+    inSink.add(nameOf(1));
+    await using log = await captureLog();
+    await world.pass({ isDone });
+    assert.deepEqual(world.sink, rowsOf(1, 2, 2));
+    assert.match(log.lines.join("\n"), /warning: 1 processed files are not in the sink/);
+    const old = { filename: nameOf(1), status: "processed", timestamp: "2025-10-21T07:03:10Z", attempts: 1 };
+    await Deno.writeTextFile(path, JSON.stringify([old]));
+    inSink.add(nameOf(2)).delete(nameOf(1));
+    await world.pass({ isDone });
+    assert.equal(world.sink.length, 9);
+  }),
+);
+
+Deno.test(
   "a listing that fails is tried again for ever, what the user must change ends the run",
   inWorld(async (world) => {
     world.add(1);

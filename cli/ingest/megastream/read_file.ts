@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Counters } from "../../../lib/pipeline/counters.ts";
+import type { Passed } from "../../../lib/pipeline/counters.ts";
 import { countRows } from "../../../lib/sources/megastream/count_rows.ts";
 import { END, megastreamFile, type MegastreamFileSource } from "../../../lib/sources/megastream/file_source.ts";
 import { BadFileError, type ListedFile, type LocalFile } from "../../../lib/sources/megastream/files.ts";
@@ -49,8 +49,8 @@ export function fileReader(
     // A sink that keeps positions may be ahead of what was noted.
     const start = await positions?.load(key);
     const earlier = await countRows({ ...facts, after: begun.cursor, upTo: start });
-    const before = settled(counters);
-    const counts = () => added(earlier, settled(counters), before);
+    const before = { ...counters.passed };
+    const counts = () => added(earlier, counters.passed, before);
     if (start !== undefined) await begun.partial({ ...earlier, cursor: start });
     const noting = positions &&
       setInterval(() => begun.partial({ ...counts(), cursor: counters.cursors.get(key) }), NOTE_MS);
@@ -74,12 +74,11 @@ export function fileReader(
   };
 }
 
-function settled({ written, duplicates, deadLettered, filtered }: Counters): FileCounts {
-  return { rows: written + duplicates + deadLettered + filtered, rejected: deadLettered, skipped: filtered };
-}
-
 /** What came to `earlier` between two moments. */
-function added(earlier: FileCounts, now: FileCounts, before: FileCounts): FileCounts {
-  const of = (key: keyof FileCounts) => earlier[key] + now[key] - before[key];
-  return { rows: of("rows"), rejected: of("rejected"), skipped: of("skipped") };
+function added(earlier: FileCounts, now: Passed, before: Passed): FileCounts {
+  return {
+    rows: earlier.rows + now.events - before.events,
+    rejected: earlier.rejected + now.deadLettered - before.deadLettered,
+    skipped: earlier.skipped + now.filtered - before.filtered,
+  };
 }

@@ -106,6 +106,17 @@ async function save<T>({ clock, backoff, stop }: Run, write: () => Promise<T>): 
   }
 }
 
+/** Removes files that an earlier run has processed and could not remove any more, or was not asked to. */
+export async function removeProcessed(run: Run, listed: readonly ListedFile[]): Promise<void> {
+  const { state } = run;
+  if (state.readOnly) return;
+  for (const file of listed) {
+    const { size, rows = 0 } = state.entry(file.name) ?? {};
+    // Of others it is not certain that they are the ones that were read.
+    if (size !== undefined && rows > 0 && state.isProcessed(file)) await remove(run, file);
+  }
+}
+
 /** Whoever has replaced the file meanwhile wants the new one to be read. */
 async function remove({ store }: Run, file: ListedFile): Promise<void> {
   try {

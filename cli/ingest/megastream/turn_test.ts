@@ -151,6 +151,20 @@ Deno.test(
     faults = 5;
     await assert.rejects(world.pass({ state, deleteAfter: true }), /^TransientError: Cannot write state/);
     assert.deepEqual(world.journal.at(-1), `close ${nameOf(2)}`);
+    assert.deepEqual([...world.files.keys()], [nameOf(2)], "the first one is processed");
+  }),
+);
+
+Deno.test(
+  "M53: what an earlier run has processed and not removed is removed, but nothing that nobody has read",
+  inWorld(async (world) => {
+    for (const n of [1, 2, 3]) world.add(n);
+    await world.pass({ isDone: ({ name }) => Promise.resolve(name === nameOf(2)) });
+    world.files.get(nameOf(3))!.size++;
+    const { figures } = await world.pass({ deleteAfter: true, run: () => Promise.reject(bad("corrupt")) });
+    assert.deepEqual([...world.files.keys()], [nameOf(2), nameOf(3)]);
+    assert.equal(figures.files.failed, 1);
+    await world.pass({ deleteAfter: true, state: await world.openState({ readOnly: true }) });
     assert.equal(world.files.size, 2);
   }),
 );

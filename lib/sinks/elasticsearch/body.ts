@@ -37,6 +37,8 @@ const MOST_BYTES_A_UNIT = 3;
 const FIRST_BYTES = 65_536;
 
 const encoder = new TextEncoder();
+/** As JSON. */
+const INDICES = new Map<string, string>();
 
 /** Room that grows with what is put into it. */
 export function newRoom(): Room {
@@ -120,9 +122,16 @@ function startOf({ ends }: BulkBody, line: number): number {
   return line === 0 ? 0 : ends[line - 1]!;
 }
 
+/** There are only a few indices. */
+function quoted(index: string): string {
+  let text = INDICES.get(index);
+  if (text === undefined) INDICES.set(index, text = JSON.stringify(index));
+  return text;
+}
+
 /** The version is written as it is, because a JavaScript number would print it rounded. */
 function textOf({ write: { action, id, version, body }, index, routing }: Line): string {
-  const place = `"_index":${JSON.stringify(index)},"_id":${JSON.stringify(id)}` +
+  const place = `"_index":${quoted(index)},"_id":${JSON.stringify(id)}` +
     (routing === undefined ? "" : `,"routing":${JSON.stringify(routing)}`);
   const head = `{"${action}":{${place},"version":${version},"version_type":"external_gte"}}\n`;
   return body === undefined ? head : `${head}${body}\n`;

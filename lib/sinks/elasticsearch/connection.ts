@@ -65,7 +65,7 @@ export interface Connection extends AsyncDisposable {
    * Sends a request once. Every status is an answer, 401 and 503 too.
    *
    * @throws {TransientError} There is none: refused, reset, timed out.
-   * @throws {ConfigError} The server's certificate is not accepted.
+   * @throws {ConfigError} The server's certificate is not accepted, or this program must not reach it.
    * @throws The signal's reason.
    */
   request(request: Request): Promise<Answer>;
@@ -75,6 +75,9 @@ export interface Connection extends AsyncDisposable {
 const TIMEOUT_MS = 60_000;
 /** What a handshake that fails because of a certificate or protocol is called. */
 const TLS_FAULT = /certificate|altnames|SSL routines|fatal alert/i;
+
+/** What Deno says of a program that was started without the permission. */
+const NOT_PERMITTED = /Requires net access/;
 
 /** Only `send` has a timer: undici's own ones outlive the connection. */
 const AGENT = { headersTimeout: 0, bodyTimeout: 0, pipelining: 1 };
@@ -192,6 +195,9 @@ function answerOrThrow(error: Failure): Answer {
       hint:
         "Name the file of the certificate authority with --ca-cert, or trust any certificate with --skip-tls-verify",
     });
+  }
+  if (NOT_PERMITTED.test(message)) {
+    throw new ConfigError(`Cannot reach ${placeOf(url)}: no permission`, { hint: `Run with --allow-net=${url.host}` });
   }
   throw new TransientError(`Cannot reach ${placeOf(url)}: ${message}`);
 }

@@ -10,6 +10,8 @@ import { isOlder } from "./plan.ts";
 
 /** Knows which events failed and will be written again, and what they must not bring back. */
 export interface Overtaking {
+  /** Nothing is remembered, and nothing can be overtaken: nobody need ask line by line. */
+  readonly isIdle: boolean;
   /** The writes that were built for an event that failed. */
   built(event: AnyEvent): readonly Write[] | undefined;
   /** An event failed and will come again. */
@@ -20,8 +22,13 @@ export interface Overtaking {
   done(write: Write): void;
   /** An account is about to be purged. */
   purging(purge: Purge): void;
-  /** What is to be sent for a line: itself, a delete in its place, or nothing. */
-  current(line: Line, event: AnyEvent): Line | undefined;
+  /**
+   * What is to be sent for a line: itself, a delete in its place, or nothing.
+   *
+   * @param own The purges of its batch, version by DID. They come after the lines: what is older is found by them, and leaves the
+   * tombstones that it should.
+   */
+  current(line: Line, event: AnyEvent, own?: ReadonlyMap<string, string>): Line | undefined;
 }
 
 /** Purges that are remembered: older ones have nothing on its way any more. */
@@ -47,28 +54,38 @@ export function overtaking(): Overtaking {
   }
 
   return {
+    get isIdle() {
+      return waiting.size === 0 && deleted.size === 0 && purged.size === 0;
+    },
     built: (event) => waiting.get(event),
     failed: (event, writes) => void waiting.set(event, writes),
     settled(event) {
       if (waiting.delete(event) && waiting.size === 0) deleted.clear();
     },
     done(write) {
-      if (waiting.size > 0 && write.action === "delete") deleted.set(keyOf(write), write.version);
+      if (waiting.size > 0 && write.action === "delete") raise(deleted, keyOf(write), write.version);
     },
     purging({ did, version }) {
-      purged.delete(did);
-      purged.set(did, version);
+      raise(purged, did, version);
       if (purged.size > MOST_PURGES) purged.delete(purged.keys().next().value!);
     },
-    current(line, event) {
+    current(line, event, own) {
       const { write } = line;
       if (write.action === "delete") return line;
       if (deleted.size > 0 && isOlder(write.version, deleted.get(keyOf(write)) ?? "")) return undefined;
       const version = purgedAt(event, write);
+      const isFound = "did" in event && isOlder(write.version, own?.get(event.did) ?? "");
       // The attempt that failed may have got through after all, and so late that the purge did not find it.
-      return version === undefined ? line : { ...line, write: deleteOf(write, version) };
+      return version === undefined || isFound ? line : { ...line, write: deleteOf(write, version) };
     },
   };
+}
+
+/** Keeps the highest version, which need not be the last one, and puts it behind all others. */
+function raise(versions: Map<string, string>, key: string, version: string): void {
+  const known = versions.get(key);
+  versions.delete(key);
+  versions.set(key, known !== undefined && isOlder(version, known) ? known : version);
 }
 
 function keyOf({ kind, id }: Write): string {

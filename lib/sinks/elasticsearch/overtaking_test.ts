@@ -29,6 +29,7 @@ Deno.test("overtaking: a create that failed, and whose delete went past it, is n
   const created = post(), deletion = post({ operation: "delete", at: 1 }), later = post({ at: 2 });
   fail(created);
   done(deletion);
+  done(post({ operation: "delete", at: -1 })); // repeated, and late itself
   equal(fate(created), "nothing");
   deepEqual([deletion, later, post({ rkey: "other" }), like()].map(fate), ["same", "same", "same", "same"]);
   past.settled(created);
@@ -53,6 +54,7 @@ Deno.test("overtaking: deletes are only remembered while something waits to come
 Deno.test("overtaking: what is older than a purge becomes a delete", () => {
   const { purge, fate } = setUp();
   purge(account("deleted", { at: 50 }));
+  purge(account("deleted", { at: -1 }));
   const { version: purgedAt } = purgeOf(account("deleted", { at: 50 }), options)!;
   const { kind, id, uri } = toWrites(post(), options)[0]!;
   deepEqual(fate(post()), { kind, action: "delete", id, uri, version: purgedAt });

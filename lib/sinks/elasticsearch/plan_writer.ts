@@ -45,16 +45,21 @@ export function planWriter(options: PlanWriterOptions): PlanWriter {
   const purge = purger(options);
 
   /** What is left to send of lines where something newer is known. */
-  async function current(lines: readonly Line[], { items, targets, signal }: WriteHow): Promise<readonly Line[]> {
+  async function current(
+    lines: readonly Line[],
+    own: ReadonlyMap<string, string>,
+    { items, targets, signal }: WriteHow,
+  ): Promise<readonly Line[]> {
     const posts = checkTombstones
       ? lines.filter(({ write }) => write.kind === "posts" && write.action === "index")
       : [];
     const tombstones = targets.get("post_tombstones");
     const deleted = posts.length > 0 && tombstones && await findDeleted(posts, tombstones, requests, signal);
+    if (!deleted && overtaking.isIdle) return lines;
     const left: Line[] = [];
     let superseded = 0;
     for (const line of lines) {
-      const now = deleted && deleted.has(line) ? undefined : overtaking.current(line, items[line.item]!);
+      const now = deleted && deleted.has(line) ? undefined : overtaking.current(line, items[line.item]!, own);
       if (now !== line) superseded++;
       if (now !== undefined) left.push(now);
     }
@@ -70,11 +75,12 @@ export function planWriter(options: PlanWriterOptions): PlanWriter {
         for (const { line, error } of await send(lines, signal)) refused.set(line.item, error);
       };
       const [now, then, last] = phasesOf(plan, turn.held);
-      await sendAll(await current(now, how));
+      const own = new Map(plan.purges.map(({ purge: { did, version } }) => [did, version]));
+      await sendAll(await current(now, own, how));
       await turn.earlier();
-      await sendAll(await current(then, how));
+      await sendAll(await current(then, own, how));
       const isDeletable = ({ write, item }: Line) => write.action === "delete" && !refused.has(item);
-      await sendAll(await current(last.filter((line) => !isLate(line) || isDeletable(line)), how));
+      await sendAll(await current(last.filter((line) => !isLate(line) || isDeletable(line)), own, how));
       for (const [kind, target] of targets) {
         if (target.members.length < 2) continue;
         const done = plan.lines.filter((line) => line.write.kind === kind && isDeletable(line));
@@ -86,6 +92,7 @@ export function planWriter(options: PlanWriterOptions): PlanWriter {
           refused.set(item, error);
         });
       }
+      if (overtaking.isIdle) return refused;
       for (const { write, item } of plan.lines) if (!refused.has(item)) overtaking.done(write);
       return refused;
     },

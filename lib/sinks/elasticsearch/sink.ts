@@ -97,6 +97,7 @@ export async function makeSink(parts: SinkParts): Promise<ElasticsearchSink> {
         start ??= await parts.prepare();
         const targets = await start.ready(signal);
         const result = resultOf(plan, await writer.write(plan, { items, targets, turn, signal }));
+        if (result.rejected.length === 0 && past.isIdle) return result;
         const errors = new Map(result.rejected.map(({ index, error }) => [index, error]));
         items.forEach((_, item) => end(item, errors.get(item)));
         return result;

@@ -64,7 +64,7 @@ const bad = (code: BadFileCode, detail: string, cause?: unknown) => new BadFileE
 export function openDatabase(path: string): Database {
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(new URL(`${pathToFileURL(resolve(path))}?immutable=1`), { readOnly: true });
+    db = openReadOnly(path);
     // The file may come from anybody: https://sqlite.org/security.html
     db.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
     const table = findTable(db);
@@ -77,6 +77,15 @@ export function openDatabase(path: string): Database {
   } catch (error) {
     db?.close();
     throw readError(path, error);
+  }
+}
+
+/** Deno takes URLs for relative paths unless everything is permitted. A path will do for all but a WAL in a read-only folder. */
+function openReadOnly(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(new URL(`${pathToFileURL(resolve(path))}?immutable=1`), { readOnly: true });
+  } catch {
+    return new DatabaseSync(path, { readOnly: true });
   }
 }
 

@@ -103,9 +103,14 @@ export class FileVanishedError extends Error {
 export interface Row {
   /** The rowid. */
   readonly row: number;
+  /** The post's AT-URI; empty on rows of accounts and identities. */
   readonly at_uri: unknown;
+  /** The author, or the account. */
   readonly did: unknown;
+  /** JSON: the event, and what hydration added. */
   readonly raw_post: unknown;
+  /** JSON: what models made of the post; `undefined`: nobody wants it. */
   readonly inferences: unknown;
+  /** When the row was enriched: `YYYY-MM-DD HH:MM:SS`, UTC. */
   readonly created_at: unknown;
 }

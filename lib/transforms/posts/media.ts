@@ -9,22 +9,29 @@ import { type Clean, listIn, memberOf } from "../elasticsearch/values.ts";
 export interface MediaItem {
   /** The CID of its blob. */
   readonly id: string;
+  /** What it is. */
   readonly media_type: "image" | "video";
+  /** As the author's client says: `image/jpeg`. */
   readonly mime_type?: string;
   /** In bytes, as the author's client says. */
   readonly size?: number;
-  /** 0 where it is unknown, as of the next two. */
+  /** In whatever unit; 0 where it is unknown. */
   readonly width: number;
+  /** In the same unit; 0 where it is unknown. */
   readonly height: number;
-  /** Width by height. */
+  /** Width by height; 0 where they are unknown. */
   readonly aspect_ratio: number;
+  /** What it shows, in the author's words. */
   readonly alt_text?: string;
 }
 
 /** A link with its card. */
 export interface ExternalEmbed {
+  /** Where it leads. */
   readonly uri: string;
+  /** As the author's client found it. */
   readonly title?: string;
+  /** As the author's client found it. */
   readonly description?: string;
 }
 
