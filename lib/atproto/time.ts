@@ -20,6 +20,11 @@ export function microsToText(us: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(us - seconds * 1e6).padStart(6, "0")}Z`;
 }
 
+/** Microseconds of what SQLite calls a TIMESTAMP: `YYYY-MM-DD HH:MM:SS`, UTC, some with a fraction. `undefined` for anything else. */
+export function columnMicros(value: unknown): number | undefined {
+  return typeof value === "string" ? parseTimestamp(`${value.replace(" ", "T")}Z`) : undefined;
+}
+
 const DAY = /^(\d{4}-\d{2}-\d{2})(?:-(\d{2}:\d{2}:\d{2}))?$/;
 const ZONED = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/;
 

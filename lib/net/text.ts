@@ -1,9 +1,9 @@
 /**
- * Bytes from outside as text.
+ * Texts from outside.
  *
  * @module
  */
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -12,4 +12,14 @@ export function textOf(data: Buffer): string {
   const text = data.toString("utf8");
   // A replacement character is the only trace that bad bytes leave; looking for it is quicker than a strict decoder.
   return text.includes("\uFFFD") ? strict.decode(data) : text;
+}
+
+/** Whether a text has at most so many bytes as UTF-8. */
+export function fitsInto(text: string, bytes: number): boolean {
+  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
+}
+
+/** A value if it is a text that is not empty, else `undefined`. */
+export function textOrNone(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
 }

@@ -60,19 +60,15 @@ export function acceptsEvent(options: Pick<ElasticsearchSinkOptions, "documents"
  */
 export async function elasticsearchSink(options: ElasticsearchSinkOptions): Promise<ElasticsearchSink> {
   const { setup = "auto", indices = { vectors: "searchable" } } = options;
-  const { counters = createPostCounters() } = options.documents;
-  const documents: DocumentOptions = { ...options.documents, counters };
   const { bulkBytes = 5_000_000, concurrency = 4, pauseMs = 30_000, denialMs = 10_000 } = options;
-  const targets = targetsOf(KINDS.filter((kind) => isWritten(kind, documents)), options.targets);
-  const aliases = aliasesOf(targets, options.targets);
+  const { documents, targets, parts } = documentsOf(options);
   const connection = await openConnection(options.connection);
   try {
     return await makeSink({
       connection,
       prepare: () => start(connection, { targets, setup, bodyOf: (kind) => ({ ...indexBody(kind, indices) }) }),
       makesIndices: setup === "auto",
-      indexOf: (kind) => aliases[kind],
-      toWrites: (event) => toWrites(event, documents),
+      ...parts,
       purgeOf: (event) => purgeOf(event, documents),
       checkTombstones: options.checkTombstones ?? false,
       bulkBytes,
@@ -80,7 +76,6 @@ export async function elasticsearchSink(options: ElasticsearchSinkOptions): Prom
       pauseMs,
       denialMs,
       now: documents.now ?? Date.now,
-      counters,
     });
   } catch (error) {
     await connection[Symbol.asyncDispose]();
@@ -94,11 +89,24 @@ export async function elasticsearchSink(options: ElasticsearchSinkOptions): Prom
  * @throws {ConfigError} For names of indices that cannot be.
  */
 export function dryElasticsearchSink(options: Pick<ElasticsearchSinkOptions, "documents" | "targets">): DrySink {
+  return makeDrySink(documentsOf(options).parts);
+}
+
+/** How events become documents, and where those go. */
+function documentsOf(options: Pick<ElasticsearchSinkOptions, "documents" | "targets">) {
   const { counters = createPostCounters() } = options.documents;
   const documents: DocumentOptions = { ...options.documents, counters };
   const targets = targetsOf(KINDS.filter((kind) => isWritten(kind, documents)), options.targets);
   const aliases = aliasesOf(targets, options.targets);
-  return makeDrySink({ toWrites: (event) => toWrites(event, documents), indexOf: (kind) => aliases[kind], counters });
+  return {
+    documents,
+    targets,
+    parts: {
+      toWrites: (event: AnyEvent) => toWrites(event, documents),
+      indexOf: (kind: Kind) => aliases[kind],
+      counters,
+    },
+  };
 }
 
 /** A purge leaves tombstones, whatever else is written. */

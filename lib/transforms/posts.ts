@@ -4,9 +4,10 @@
  * @module
  */
 import type { CommitEvent } from "../atproto/event.ts";
+import { textOrNone } from "../net/text.ts";
 import { PoisonError } from "../pipeline/errors.ts";
 import { parseCreatedAt } from "./elasticsearch/created_at.ts";
-import { type Clean, cleaner, listIn, memberOf, recordOf, textOrNone, textsOf } from "./elasticsearch/values.ts";
+import { type Clean, cleaner, listIn, memberOf, recordOf, textsOf } from "./elasticsearch/values.ts";
 import type { VectorFault } from "./embeddings/codec.ts";
 import { hashtagsOf } from "./posts/hashtags.ts";
 import { type ExternalEmbed, externalOf, type MediaItem, mediaOf } from "./posts/media.ts";

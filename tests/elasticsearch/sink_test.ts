@@ -144,7 +144,7 @@ Deno.test("E35: batches with one record in flight go one after the other, others
   const release: (() => void)[] = [];
   await using it = await setUp({}, {
     "POST /_bulk": async (request, count) => {
-      order.push(...actionsOf(request).map(({ id }) => `${count} ${id.slice(-1)}`));
+      order.push(...actionsOf(request).map(({ id }) => id.slice(-1)));
       if (count < 2) await new Promise<void>((resolve) => release.push(resolve));
       return itemReplies(request, () => undefined);
     },
@@ -155,10 +155,10 @@ Deno.test("E35: batches with one record in flight go one after the other, others
     write(it.sink, like({ rkey: "b" })),
   ];
   await until(() => release.length === 2);
-  deepEqual(order.toSorted(), ["0 a", "1 b"]);
+  deepEqual(order.toSorted(), ["a", "b"]);
   for (const each of release) each();
   await Promise.all(writes);
-  deepEqual(order.at(-1), "2 a");
+  deepEqual(order.slice(2), ["a"]);
 });
 
 Deno.test("E35: a create that failed and comes again after its delete and a restart of the server brings nothing back", async () => {

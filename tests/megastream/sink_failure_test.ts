@@ -88,12 +88,16 @@ Deno.test("M45: kill -9 with several writes under way: the state says what is se
     const state = statePath(folder, "elasticsearch");
     let killed = false;
     const second = Promise.withResolvers<void>(), third = Promise.withResolvers<Behaviour>();
-    await using server = await serverWith(async (request, count) => {
-      if (!killed && count === 1) await second.promise;
-      return !killed && count === 2 ? third.promise : bulkOk(request);
+    // Told apart by their rows: what is sent at once may arrive in any order.
+    const holds = (request: Received, row: number) => !killed && postsIn(request).includes(`Row ${row}`);
+    await using server = await serverWith(async (request) => {
+      if (holds(request, 750)) await second.promise;
+      return holds(request, 1250) ? third.promise : bulkOk(request);
     });
     {
-      await using child = startCli(["megastream", ...into(server), "--concurrency", "4"], { cwd: folder });
+      await using child = startCli(["megastream", ...into(server), "--concurrency", "4", "--batch-size", "500"], {
+        cwd: folder,
+      });
       // The position moves on behind the second write when later ones are settled, and waits for the third.
       await until(() => server.received(BULK).length >= 6, "writes");
       const cursor = () => readState(state)[0]?.cursor ?? 0;

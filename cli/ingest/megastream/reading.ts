@@ -18,7 +18,7 @@ import { clearCursors } from "../../../lib/state/cursors_table.ts";
 import { modelsOf } from "../../../lib/transforms/embeddings/models.ts";
 import type { Delivery, Reading } from "../reading.ts";
 import type { Target } from "../target.ts";
-import { type DryRunPrinter, dryRunPrinter } from "./dry_run.ts";
+import { dryRunPrinter } from "./dry_run.ts";
 import { timeBound } from "./eligible.ts";
 import { createPassesFigures, type PassesOptions, type PassesResult, runPasses } from "./passes.ts";
 import { progressOf } from "./progress.ts";
@@ -50,8 +50,9 @@ export async function makeReading(context: MegastreamContext, target: Target): P
   async function run(delivery: Delivery): Promise<"source" | "stop"> {
     await using _store = store;
     delivery.announce(stateText(state!));
-    const { positions, stop } = delivery;
-    const printer = values.dryRun ? printerOf(context, delivery) : undefined;
+    const { positions, stop, figures: sinkFigures } = delivery;
+    const { stdout: print, globals: { json } } = context;
+    const printer = values.dryRun ? dryRunPrinter({ print, json, figures: sinkFigures }) : undefined;
     result = await runPasses({
       store,
       state: state!,
@@ -107,11 +108,6 @@ export async function makeReading(context: MegastreamContext, target: Target): P
     run,
     report: (sink) => partOf({ figures, rows, failed: result?.failed ?? [], sink }),
   };
-}
-
-/** As the summary of a run into stdout, with `--json` these lines keep out of the way of data. */
-function printerOf({ stdout, globals }: MegastreamContext, { figures }: Delivery): DryRunPrinter {
-  return dryRunPrinter({ print: stdout, json: globals.json, figures });
 }
 
 function stateText(state: ProcessedFiles): string {

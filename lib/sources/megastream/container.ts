@@ -5,7 +5,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { messageOf, TransientError } from "../../pipeline/errors.ts";
-import { type BadFileCode, BadFileError, type LocalFile } from "./files.ts";
+import { badFile, type LocalFile } from "./files.ts";
 import { type InputFile, openInput } from "./input_file.ts";
 import type { TempFile, TempFiles } from "./temp_files.ts";
 import { extractEntry, findEntry } from "./zip.ts";
@@ -30,8 +30,6 @@ const SQLITE_HEADER_BYTES = 100;
 /** What a program that was killed leaves beside a database, and without which that is not whole. */
 const LOGS = ["-wal", "-journal"];
 
-const bad = (code: BadFileCode, detail: string, cause?: unknown) => new BadFileError(code, detail, { cause });
-
 /**
  * Finds the database in a file: extracts it from a zip archive, or takes the file as it is. `local` is disposed of as soon as it
  * is not needed any more: with what this returns, when it has been extracted, or when this fails.
@@ -46,14 +44,14 @@ export async function openContainer(local: LocalFile, options: ContainerOptions)
   await using cleanup = new AsyncDisposableStack();
   cleanup.use(local);
   using file = await openInput(local.path);
-  if (file.size === 0) throw bad("empty", "the file has no bytes");
+  if (file.size === 0) throw badFile("empty", "the file has no bytes");
   const head = await file.read(0, SQLITE_HEADER_BYTES);
   if (ZIP_MAGICS.some((magic) => beginsWith(head, magic))) return await extract(file, options);
   if (!beginsWith(head, SQLITE_MAGIC)) {
-    throw bad("unknown_format", "it is neither a zip archive nor an SQLite database");
+    throw badFile("unknown_format", "it is neither a zip archive nor an SQLite database");
   }
   if (file.size < sizeInHeader(head)) {
-    throw bad("truncated", `the database has ${file.size} bytes and should have ${sizeInHeader(head)}`);
+    throw badFile("truncated", `the database has ${file.size} bytes and should have ${sizeInHeader(head)}`);
   }
   if (LOGS.some((end) => hasContent(local.path + end))) return await copyWithLogs(local.path, options);
   cleanup.move();
@@ -81,7 +79,7 @@ async function extract(archive: InputFile, options: ContainerOptions): Promise<L
     database.close();
     using extracted = await openInput(database.path);
     const head = await extracted.read(0, SQLITE_MAGIC.length);
-    if (!beginsWith(head, SQLITE_MAGIC)) throw bad("not_sqlite", `${entry.name} is not an SQLite database`);
+    if (!beginsWith(head, SQLITE_MAGIC)) throw badFile("not_sqlite", `${entry.name} is not an SQLite database`);
   });
 }
 
@@ -116,7 +114,7 @@ function copyWithLogs(path: string, options: ContainerOptions): Promise<LocalFil
       using db = new DatabaseSync(copy.path);
       db.exec("PRAGMA journal_mode = DELETE"); // takes over what the logs have
     } catch (error) {
-      throw bad("corrupt", messageOf(error), error);
+      throw badFile("corrupt", messageOf(error), error);
     }
   });
 }

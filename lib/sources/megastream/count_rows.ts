@@ -7,7 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Origin } from "../../atproto/event.ts";
 import type { Cursor } from "../../pipeline/batch.ts";
 import { openDatabase } from "./database.ts";
-import { createRowCounters, readCounted, total } from "./row_counters.ts";
+import { createRowCounters, readCounted, type RowCounters } from "./row_counters.ts";
 import type { RowOptions } from "./rows.ts";
 
 /** Which rows {@link countRows} counts. */
@@ -45,16 +45,21 @@ export async function countRows(options: CountRowsOptions): Promise<RowSums> {
   const [first, last] = [after, upTo].map((cursor) => cursor === undefined ? undefined : Number(cursor));
   const counters = createRowCounters();
   if (last === undefined || !Number.isSafeInteger(last) || (first !== undefined && last <= first)) {
-    return total(counters);
+    return sumsOf(counters);
   }
   const origin: Origin = Object.freeze({ source: "megastream", wire: "row", host: file });
   using database = openDatabase(path);
   for (const { rows } of database.slices({ ...SLICE, after: first })) {
     for (const row of rows) {
-      if (row.row > last) return total(counters);
+      if (row.row > last) return sumsOf(counters);
       readCounted(row, { file, fileTimeUs, purgeAccounts, origin }, counters);
     }
     await setImmediate();
   }
-  return total(counters);
+  return sumsOf(counters);
+}
+
+function sumsOf({ rows, rejected, skipped }: RowCounters): RowSums {
+  const sum = (counts: ReadonlyMap<string, number>) => counts.values().reduce((sum, count) => sum + count, 0);
+  return { rows, rejected: sum(rejected), skipped: sum(skipped) };
 }

@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TransientError } from "../../pipeline/errors.ts";
-import { type BadFileCode, BadFileError, type Row } from "./files.ts";
+import { badFile, type Row } from "./files.ts";
 
 /** Which rows {@link Database.slices} reads. */
 export interface SliceOptions {
@@ -53,8 +53,6 @@ const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 const LEAST_ROWID = -(2n ** 63n);
 /** Result codes (https://sqlite.org/rescode.html); Deno 2.9 gives none where opening fails. */
 const IO_ERROR = 10, CANNOT_OPEN = 14;
-const bad = (code: BadFileCode, detail: string, cause?: unknown) => new BadFileError(code, detail, { cause });
-
 /**
  * Opens a database that nobody writes to, without a trace: no file is made, and none is left beside it.
  *
@@ -100,16 +98,16 @@ interface Table {
 function findTable(db: DatabaseSync): Table {
   const known = db.prepare("SELECT lower(name) AS name, type, wr FROM pragma_table_list WHERE schema = 'main'").all();
   const found = TABLES.map((name) => known.find((table) => table.name === name)).find((table) => table !== undefined);
-  if (!found) throw bad("schema", `there is neither a table ${TABLES.join(" nor ")}`);
+  if (!found) throw badFile("schema", `there is neither a table ${TABLES.join(" nor ")}`);
   const name = String(found.name);
-  if (found.type !== "table") throw bad("schema", `${name} is a ${found.type} and not an ordinary table`);
-  if (found.wr) throw bad("schema", `${name} is a table without rowids`);
+  if (found.type !== "table") throw badFile("schema", `${name} is a ${found.type} and not an ordinary table`);
+  if (found.wr) throw badFile("schema", `${name} is a table without rowids`);
   const rows = db.prepare("SELECT lower(name) AS name FROM pragma_table_xinfo(?)").all(name);
   const columns = new Set(rows.map((column) => String(column.name)));
   const missing = NEEDED.filter((column) => !columns.has(column));
-  if (missing.length > 0) throw bad("schema", `${name} has no column ${missing.join(", ")}`);
+  if (missing.length > 0) throw badFile("schema", `${name} has no column ${missing.join(", ")}`);
   const rowid = ROWIDS.find((each) => !columns.has(each));
-  if (rowid === undefined) throw bad("schema", `${name} hides its rowids behind columns`);
+  if (rowid === undefined) throw badFile("schema", `${name} hides its rowids behind columns`);
   return { name, rowid, columns };
 }
 
@@ -175,7 +173,7 @@ function rowQuery(db: DatabaseSync, { name, rowid, columns }: Table, options: Sl
     const { at_uri, did, raw_post, inferences, created_at } = found;
     after = found.row as bigint;
     const row = Number(after);
-    if (!Number.isSafeInteger(row)) throw bad("corrupt", `rowid ${after} is out of range`);
+    if (!Number.isSafeInteger(row)) throw badFile("corrupt", `rowid ${after} is out of range`);
     return { row, at_uri, did, raw_post, inferences, created_at };
   };
 }
@@ -192,5 +190,5 @@ function readError(path: string, error: unknown): unknown {
   const primary = errcode === undefined ? CANNOT_OPEN : errcode & 0xff; // the other bits tell more exactly what happened
   return primary === IO_ERROR || primary === CANNOT_OPEN
     ? new TransientError(`Cannot read ${path}: ${message}`, { cause: error })
-    : bad("corrupt", message, error);
+    : badFile("corrupt", message, error);
 }

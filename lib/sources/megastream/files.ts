@@ -93,6 +93,11 @@ export class BadFileError extends Error {
   }
 }
 
+/** The same in short, with what led to it. */
+export function badFile(code: BadFileCode, detail: string, cause?: unknown): BadFileError {
+  return new BadFileError(code, detail, { cause });
+}
+
 /** A file that was listed is gone. */
 export class FileVanishedError extends Error {
   /** Tells the class where `instanceof` cannot. */

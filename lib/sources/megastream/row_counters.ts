@@ -73,17 +73,6 @@ function grow(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
-/** The counts that the state of a file has. */
-export function total(
-  { rows, rejected, skipped }: RowCounters,
-): { readonly rows: number; readonly rejected: number; readonly skipped: number } {
-  return { rows, rejected: sumOf(rejected), skipped: sumOf(skipped) };
-}
-
-function sumOf(counts: ReadonlyMap<string, number>): number {
-  return counts.values().reduce((sum, count) => sum + count, 0);
-}
-
 /** Adds what was counted apart. */
 export function addRowCounters(sum: RowCounters, more: RowCounters): void {
   for (const key of ["rows", "posts", "replies", "deletes", "account_deletions", "badInferences"] as const) {

@@ -4,15 +4,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { fitsInto } from "../../net/text.ts";
 import type { Row } from "./files.ts";
 
 /** A column is kept up to this many bytes. */
 const MAX_BYTES = 1024 * 1024;
-
-/** Whether a text has at most so many bytes as UTF-8. */
-export function fitsInto(text: string, bytes: number): boolean {
-  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
-}
 
 /**
  * The members of a dead letter's entry by which a row is found again, all of them fit for JSON.

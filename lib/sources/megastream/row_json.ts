@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fitsInto } from "./row_detail.ts";
+import { fitsInto } from "../../net/text.ts";
 
 /** What JSON calls an object. */
 export type Json = Readonly<Record<string, unknown>>;

@@ -4,6 +4,7 @@
  * @module
  */
 import { isDid } from "../../atproto/syntax.ts";
+import { textOrNone } from "../../net/text.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 
 /** The one collection that Megastream files are about. */
@@ -64,9 +65,4 @@ function builtUri(message: Places["message"], commit: Places["commit"]): string 
 /** Whether a place says nothing. */
 export function isAbsent(value: unknown): boolean {
   return value === undefined || value === null || value === "";
-}
-
-/** A value if it is a text that is not empty, else `undefined`. */
-export function textOrNone(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
 }

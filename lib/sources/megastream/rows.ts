@@ -6,12 +6,13 @@
 import type { AccountEvent, AtEvent, Commit, CommitEvent, Enriched, Origin } from "../../atproto/event.ts";
 import { isDid } from "../../atproto/syntax.ts";
 import { tidMicros } from "../../atproto/tid.ts";
-import { parseTimestamp } from "../../atproto/time.ts";
+import { columnMicros } from "../../atproto/time.ts";
+import { fitsInto, textOrNone } from "../../net/text.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import type { Row } from "./files.ts";
-import { fitsInto, rowDetail } from "./row_detail.ts";
+import { rowDetail } from "./row_detail.ts";
 import { columnInferences, isObject, type Json, MAX_BYTES, memberInferences, parsePost } from "./row_json.ts";
-import { collectionOf, isAbsent, type PostName, postNameOf, POSTS, textOrNone } from "./row_uri.ts";
+import { collectionOf, isAbsent, type PostName, postNameOf, POSTS } from "./row_uri.ts";
 
 /** What {@link readRow} needs to know of the file. */
 export interface RowOptions {
@@ -223,10 +224,9 @@ function uriIn(value: unknown, name: string): string | undefined {
   return isObject(member) ? textOrNone(member.uri) : undefined;
 }
 
-/** When the row was enriched: `YYYY-MM-DD HH:MM:SS`, UTC, some with a fraction. */
+/** When the row was enriched. */
 function columnTime({ created_at }: Row): number | undefined {
-  const text = textOrNone(created_at);
-  return text === undefined ? undefined : positive(parseTimestamp(`${text.replace(" ", "T")}Z`));
+  return positive(columnMicros(created_at));
 }
 
 function fileTime(options: RowOptions): number {

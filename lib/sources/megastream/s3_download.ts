@@ -8,15 +8,13 @@ import type { GetObjectCommandOutput, InvalidObjectState } from "@aws-sdk/client
 import { getLogger } from "@logtape/logtape";
 import { messageOf, TransientError } from "../../pipeline/errors.ts";
 import { type Backoff, delay } from "../../pipeline/retry.ts";
-import { type BadFileCode, BadFileError, FileVanishedError } from "./files.ts";
+import { badFile, FileVanishedError } from "./files.ts";
 import { type Checksum, checksumOf } from "./s3_checksum.ts";
 import { type S3Client, watchdog } from "./s3_client.ts";
 import { codeOf, s3Error } from "./s3_errors.ts";
 import type { TempFile } from "./temp_files.ts";
 
 const log = getLogger(["bskyingest", "megastream"]);
-
-const bad = (code: BadFileCode, detail: string, cause?: unknown) => new BadFileError(code, detail, { cause });
 
 /** So many attempts in a row that bring nothing are enough; with the usual waits they take half a minute. */
 const MOST_IDLE = 8;
@@ -135,7 +133,7 @@ async function verify(state: State, { place, target }: DownloadOptions): Promise
   const fault = await checksum?.fault();
   if (fault === undefined) return;
   await startOver(state, target);
-  if (++state.damaged === MOST_DAMAGED) throw bad("bad_crc", fault);
+  if (++state.damaged === MOST_DAMAGED) throw badFile("bad_crc", fault);
   throw new TransientError(`Cannot download ${place}: ${fault}`);
 }
 
@@ -150,7 +148,7 @@ function objectError(place: string, error: unknown): Error {
     case "NoSuchKey":
       return new FileVanishedError(`Cannot download ${place}: it is not there any more`, { cause: error });
     case "InvalidObjectState":
-      return bad("archived", archivedAs(error), error);
+      return badFile("archived", archivedAs(error), error);
     default:
       return s3Error(`download ${place}`, error);
   }

@@ -7,7 +7,7 @@ import { basename } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { crc32, createInflateRaw } from "node:zlib";
 import { messageOf } from "../../pipeline/errors.ts";
-import { type BadFileCode, BadFileError } from "./files.ts";
+import { badFile } from "./files.ts";
 import type { InputFile } from "./input_file.ts";
 import type { TempFile } from "./temp_files.ts";
 
@@ -21,8 +21,6 @@ const PIECE_BYTES = 512 * 1024;
 const STORED = 0, DEFLATE = 8;
 const LOCAL_HEADER_BYTES = 30;
 const LOCAL_HEADER = 0x04034b50;
-
-const bad = (code: BadFileCode, detail: string, cause?: unknown) => new BadFileError(code, detail, { cause });
 
 /** An entry, as the archive's directory has it. */
 export interface ZipEntry {
@@ -49,13 +47,13 @@ export async function findEntry(file: InputFile, name: string): Promise<ZipEntry
   const entries: ZipEntry[] = [];
   for await (const entry of readDirectory(file)) if (isCandidate(entry.name)) entries.push(entry);
   const [only] = entries;
-  if (!only) throw bad("no_database", "the archive has no entry that ends in .db");
+  if (!only) throw badFile("no_database", "the archive has no entry that ends in .db");
   if (entries.length === 1) return only;
   const stem = stemOf(name);
   const [meant, another] = entries.filter((entry) => stemOf(entry.name) === stem);
   if (meant && !another) return meant;
   const names = entries.slice(0, SHOWN_NAMES).map((entry) => entry.name.slice(0, 200)).join(", ");
-  throw bad("several_databases", `${names}${entries.length > SHOWN_NAMES ? ", ..." : ""}`);
+  throw badFile("several_databases", `${names}${entries.length > SHOWN_NAMES ? ", ..." : ""}`);
 }
 
 function isCandidate(name: string): boolean {
@@ -91,7 +89,7 @@ async function* readDirectory(file: InputFile): AsyncGenerator<ZipEntry, void> {
     if (failure !== undefined) throw failure;
     // What zip.js throws for archives that are damaged has no class of its own.
     const text = messageOf(error);
-    throw bad(text === zip.ERR_ENCRYPTED_CENTRAL_DIRECTORY ? "encrypted" : "truncated", text, error);
+    throw badFile(text === zip.ERR_ENCRYPTED_CENTRAL_DIRECTORY ? "encrypted" : "truncated", text, error);
   }
 }
 
@@ -109,9 +107,11 @@ export async function extractEntry(
   { maxBytes, signal }: { readonly maxBytes: number; readonly signal: AbortSignal },
 ): Promise<void> {
   const { name, method } = entry;
-  if (entry.encrypted) throw bad("encrypted", name);
-  if (method !== STORED && method !== DEFLATE) throw bad("compression", `${name} is compressed by method ${method}`);
-  const tooLarge = () => bad("too_large", `${name} has more than ${maxBytes} bytes`);
+  if (entry.encrypted) throw badFile("encrypted", name);
+  if (method !== STORED && method !== DEFLATE) {
+    throw badFile("compression", `${name} is compressed by method ${method}`);
+  }
+  const tooLarge = () => badFile("too_large", `${name} has more than ${maxBytes} bytes`);
   if (entry.size > maxBytes) throw tooLarge();
   const packed = packedPieces(file, entry);
   let crc = 0;
@@ -125,8 +125,10 @@ export async function extractEntry(
   } catch (error) {
     throw inflateError(error, name);
   }
-  if (to.size !== entry.size) throw bad("bad_crc", `${name} has ${to.size} bytes and should have ${entry.size}`);
-  if (crc !== entry.crc) throw bad("bad_crc", `${name} has the checksum ${hex(crc)} and should have ${hex(entry.crc)}`);
+  if (to.size !== entry.size) throw badFile("bad_crc", `${name} has ${to.size} bytes and should have ${entry.size}`);
+  if (crc !== entry.crc) {
+    throw badFile("bad_crc", `${name} has the checksum ${hex(crc)} and should have ${hex(entry.crc)}`);
+  }
 }
 
 async function* packedPieces(
@@ -136,13 +138,13 @@ async function* packedPieces(
   const header = await file.read(offset, LOCAL_HEADER_BYTES);
   const view = new DataView(header.buffer, header.byteOffset, header.length);
   if (header.length < LOCAL_HEADER_BYTES || view.getUint32(0, true) !== LOCAL_HEADER) {
-    throw bad("truncated", `${name} is not where the archive's directory says`);
+    throw badFile("truncated", `${name} is not where the archive's directory says`);
   }
   // The extra field may have another length here than in the directory, and the sizes may be missing.
   const begin = offset + LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
   for (let at = begin, end = begin + packedSize; at < end;) {
     const piece = await file.read(at, Math.min(READ_BYTES, end - at));
-    if (piece.length === 0) throw bad("truncated", `${name} ends early`);
+    if (piece.length === 0) throw badFile("truncated", `${name} ends early`);
     yield piece;
     at += piece.length;
   }
@@ -156,11 +158,11 @@ function inflated(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> 
 /** What is wrong with the compressed data. What does not come from there stays as it is. */
 function inflateError(error: unknown, name: string): unknown {
   const { code } = (error ?? {}) as { readonly code?: unknown };
-  if (code === "Z_BUF_ERROR") return bad("truncated", `${name} ends early`, error);
+  if (code === "Z_BUF_ERROR") return badFile("truncated", `${name} ends early`, error);
   // The compressed data end, and something follows: the stream is closed too early.
   const isZlib = code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ABORT_ERR" ||
     (typeof code === "string" && code.startsWith("Z_"));
-  return isZlib ? bad("bad_crc", `${name} cannot be inflated: ${messageOf(error)}`, error) : error;
+  return isZlib ? badFile("bad_crc", `${name} cannot be inflated: ${messageOf(error)}`, error) : error;
 }
 
 function hex(crc: number): string {

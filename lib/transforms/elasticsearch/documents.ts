@@ -4,9 +4,10 @@
  * @module
  */
 import type { AccountEvent, CommitEvent, IdentityEvent, LabelEvent, RepoEvent } from "../../atproto/event.ts";
+import { fitsInto, textOrNone } from "../../net/text.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import { parseCreatedAt, timeText } from "./created_at.ts";
-import { fitsInto, memberOf, recordOf, textOrNone } from "./values.ts";
+import { memberOf, recordOf } from "./values.ts";
 
 const MAX_URI_BYTES = 8192, MAX_DID_BYTES = 2048;
 /** Elasticsearch refuses what is nested deeper than 1,000 levels. */

@@ -4,10 +4,11 @@
  * @module
  */
 import type { CommitEvent } from "../../atproto/event.ts";
+import { textOrNone } from "../../net/text.ts";
 import { decodeVector, type VectorFault } from "../embeddings/codec.ts";
 import type { Model } from "../embeddings/models.ts";
 import type { Enrichment, PostCounters } from "../posts.ts";
-import { memberOf, textOrNone } from "./values.ts";
+import { memberOf } from "./values.ts";
 
 /**
  * Finds out what is known of a post. Whatever its inferences are, it never throws: vectors that cannot be used are left out.

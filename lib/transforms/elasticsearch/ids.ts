@@ -5,7 +5,7 @@
  */
 import { hash } from "node:crypto";
 import type { LabelEvent } from "../../atproto/event.ts";
-import { fitsInto } from "./values.ts";
+import { fitsInto } from "../../net/text.ts";
 
 /** Elasticsearch refuses a whole bulk because of one `_id` that has more bytes than this. */
 const MAX_ID_BYTES = 512;

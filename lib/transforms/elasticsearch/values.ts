@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import type { CommitEvent } from "../../atproto/event.ts";
+import { fitsInto, textOrNone } from "../../net/text.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 
 /**
@@ -15,11 +15,6 @@ import { PoisonError } from "../../pipeline/errors.ts";
 export function recordOf({ commit: { record } }: CommitEvent): Readonly<Record<string, unknown>> {
   if (typeof record === "object" && record !== null && !Array.isArray(record)) return record;
   throw new PoisonError("bad_record", "Cannot write record: it is not an object");
-}
-
-/** Whether a text has at most so many bytes as UTF-8. */
-export function fitsInto(text: string, bytes: number): boolean {
-  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
 }
 
 /** The start of a text that has at most so many bytes as UTF-8, cut between two code points. */
@@ -51,11 +46,6 @@ export function cleaner(onCut?: () => void): Clean {
 /** A member of a value that may be anything; `undefined` where there is none. */
 export function memberOf(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-/** A value if it is a text that is not empty, else `undefined`. */
-export function textOrNone(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /** A member of a value that may be anything, if it is a list; else an empty one. */

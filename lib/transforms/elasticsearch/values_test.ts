@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SEED } from "../../../tests/support/pipeline_ends.ts";
-import { cleaner, cutTo, fitsInto, listIn, memberOf, textOrNone, textsOf } from "./values.ts";
+import { fitsInto, textOrNone } from "../../net/text.ts";
+import { cleaner, cutTo, listIn, memberOf, textsOf } from "./values.ts";
 
 Deno.test("texts are measured and cut by their bytes, between two code points", () => {
   assert.ok(fitsInto("aé€", 6) && !fitsInto("aé€", 5));

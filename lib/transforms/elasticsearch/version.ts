@@ -6,7 +6,7 @@
 
 import type { CommitEvent } from "../../atproto/event.ts";
 import { tidMicros } from "../../atproto/tid.ts";
-import { parseTimestamp } from "../../atproto/time.ts";
+import { columnMicros } from "../../atproto/time.ts";
 
 /** What is written at one time outranks each other so: the last one stays. Multiples of 256, as updates add 1. */
 export const RANK = { plain: 0, enriched: 512, deleted: 768 } as const;
@@ -33,12 +33,7 @@ export function revMicros(rev: unknown, timeUs: number): number {
  */
 export function commitMicros({ commit: { rev, rkey, operation }, time_us, enriched }: CommitEvent): number {
   if (enriched === undefined || operation === "delete" || tidMicros(rev) !== undefined) return revMicros(rev, time_us);
-  return Math.min(time_us, tidMicros(rkey) ?? Infinity, rowMicros(enriched.created_at) ?? Infinity);
-}
-
-/** The time in a row's column, `YYYY-MM-DD HH:MM:SS` in UTC. */
-function rowMicros(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : parseTimestamp(`${text.replace(" ", "T")}Z`);
+  return Math.min(time_us, tidMicros(rkey) ?? Infinity, columnMicros(enriched.created_at) ?? Infinity);
 }
 
 /**

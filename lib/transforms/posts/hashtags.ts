@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { fitsInto, listIn, memberOf, textOrNone } from "../elasticsearch/values.ts";
+import { fitsInto, textOrNone } from "../../net/text.ts";
+import { listIn, memberOf } from "../elasticsearch/values.ts";
 
 /** As the lexicon allows in `tags`. */
 const MAX_TAG_BYTES = 640;
