@@ -125,6 +125,33 @@ export { createPostCounters, type Enrichment, type PostCounters } from "./lib/tr
 export { ndjsonSink, type NdjsonSinkOptions } from "./lib/sinks/ndjson.ts";
 export { nullSink } from "./lib/sinks/null.ts";
 export {
+  DEFAULT_QUEUE,
+  type FoundQueue,
+  makeQueueFolder,
+  openQueue,
+  type OpenQueueOptions,
+  type Queue,
+  QUEUE_STATUSES,
+  type QueueFigures,
+  queueFile,
+  type QueueListOptions,
+  type QueuePosition,
+  type QueueRecord,
+  type QueueRow,
+  type QueueSelection,
+  queuesIn,
+  type QueueSink,
+  queueSink,
+  type QueueSinkOptions,
+  type QueueStats,
+  type QueueStatus,
+  type ReceiptOutcome,
+  type ReleaseOptions,
+  type TakenRow,
+  type TakeOptions,
+  type WaitingTakeOptions,
+} from "./lib/sinks/queue.ts";
+export {
   type RedisFigures,
   type RedisLinkOptions,
   type RedisSink,

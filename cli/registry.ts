@@ -38,10 +38,22 @@ export const registry: readonly RegistryEntry[] = [
     load: async () => (await import("./commands/labeler.ts")).command,
   },
   {
+    name: "connector",
+    brief: "A bounded capture from Jetstream into a durable queue",
+    group: "Ingest",
+    load: async () => (await import("./commands/connector.ts")).command,
+  },
+  {
     name: "consume",
     brief: "Redis streams (as a consumer group) into any sink, to share work",
     group: "Ingest",
     load: async () => (await import("./commands/consume.ts")).command,
+  },
+  {
+    name: "queue",
+    brief: "List, take, acknowledge, requeue and purge rows of a queue",
+    group: "Manage",
+    load: async () => (await import("./commands/queue.ts")).command,
   },
   {
     name: "cursor",

@@ -24,7 +24,7 @@ export interface SignalSystem {
 
 /** Options of {@linkcode listenForSignals}. */
 export interface SignalsOptions {
-  /** How long after the first signal `kill` aborts, in milliseconds. */
+  /** How long after the first signal, or `limitDrain`, `kill` aborts, in milliseconds. */
   readonly shutdownTimeoutMs: number;
   readonly system?: SignalSystem;
 }
@@ -37,6 +37,8 @@ export interface Signals extends Disposable {
   readonly kill: AbortSignal;
   /** The first signal, if there was one. */
   readonly received: StopSignal | undefined;
+  /** Finishing begins for another reason, and may take as long as after a signal. `cause`: for the error. */
+  limitDrain(cause: string): void;
 }
 
 const denoSystem: SignalSystem = {
@@ -66,13 +68,16 @@ export function listenForSignals(options: SignalsOptions): Signals {
   let received: StopSignal | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const first = (signal: StopSignal) => {
-    received = signal;
-    timer = setTimeout(() => {
-      const error = tooSlow(signal, shutdownTimeoutMs);
+  const limitDrain = (cause: string) => {
+    timer ??= setTimeout(() => {
+      const error = tooSlow(cause, shutdownTimeoutMs);
       kill.abort(error);
       timer = setTimeout(() => system.exit(EXIT.failed, error.message), GRACE_MS);
     }, shutdownTimeoutMs);
+  };
+  const first = (signal: StopSignal) => {
+    received = signal;
+    limitDrain(signal);
     stop.abort(new DOMException(`${signal} received`, "AbortError"));
   };
   const second = (signal: StopSignal) => {
@@ -95,10 +100,11 @@ export function listenForSignals(options: SignalsOptions): Signals {
     get received() {
       return received;
     },
+    limitDrain,
     [Symbol.dispose]: close,
   };
 }
 
-function tooSlow(signal: StopSignal, ms: number): TransientError {
-  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${signal}`);
+function tooSlow(cause: string, ms: number): TransientError {
+  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${cause}`);
 }

@@ -29,6 +29,16 @@ Deno.test("L7: the first signal stops, the second ends the process by that signa
   assert.equal(handlers.size, 0, "the handlers are gone before the signal is sent again");
 });
 
+Deno.test("a drain that begins for another reason may take as long, and a signal that follows gives it no more time", async () => {
+  const { system, handlers } = fakeSystem();
+  using signals = listenForSignals({ shutdownTimeoutMs: 5, system });
+  signals.limitDrain("--max-time");
+  assert(!signals.stop.aborted);
+  handlers.get("SIGTERM")!();
+  await new Promise((resolve) => signals.kill.addEventListener("abort", resolve, { once: true }));
+  assert.match(signals.kill.reason.message, /not done 0\.005 s after --max-time/);
+});
+
 Deno.test("a drain that takes too long is ended with an error", async () => {
   const { system, handlers } = fakeSystem();
   using signals = listenForSignals({ shutdownTimeoutMs: 5, system });

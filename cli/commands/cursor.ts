@@ -10,7 +10,7 @@ import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { redisConnectionOptions, redisOptions } from "../options/redis.ts";
 
 const { sink, stateKey, stateFile } = deliveryOptions;
-const { db, out, elasticsearchUrl } = sinkOptions;
+const { db, out, elasticsearchUrl, queueName, queueDir } = sinkOptions;
 /** The store is found as the ingest command would find it. */
 const options = {
   sink,
@@ -22,6 +22,8 @@ const options = {
   deadLetter: deliveryOptions.deadLetter,
   stream: { ...redisOptions.stream, help: "Stream that the positions are kept beside", defaultText: "jetstream_live" },
   ...redisConnectionOptions,
+  queueName,
+  queueDir,
 };
 
 const show = defineSubcommand({

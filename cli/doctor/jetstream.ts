@@ -127,6 +127,7 @@ function foldersOf({ values, env }: JetstreamSettings, { sink, deadLetter, posit
   const ownFile = position !== undefined && "file" in position && values.stateFile !== undefined;
   const folders: Record<string, Folder> = { state: { path: stateFolder(env), made: true } };
   if (file !== undefined) folders.target = named(file);
+  if (sink === "queue") folders.target = { path: values.queueDir, made: true };
   if (ownFile) folders["state file"] = named(position.file);
   if (values.deadLetter !== undefined) folders["dead letter"] = named(deadLetter);
   return folders;

@@ -4,6 +4,8 @@
  * @module
  */
 import { SINKS } from "../../lib/sinks/registry.ts";
+import { queueFile } from "../../lib/sinks/queue/names.ts";
+import { isComplete as checkQueueTables } from "../../lib/sinks/queue/schema.ts";
 import { findMissing } from "../../lib/sinks/sqlite/check.ts";
 import { checkTable } from "../../lib/sinks/sqlite/names.ts";
 import { schemaOf, type SqliteIndex } from "../../lib/sinks/sqlite/schema.ts";
@@ -27,6 +29,8 @@ export interface SinkValues extends Values<typeof elasticsearchOptions & typeof 
   readonly table: string;
   readonly indexes: readonly string[];
   readonly out: string;
+  readonly queueDir: string;
+  readonly queueName: string;
 }
 
 /**
@@ -46,6 +50,8 @@ export async function checkSink(
     ? await checkElasticsearch(values, collections, signal)
     : stream !== undefined
     ? await checkRedis(stream, values, signal)
+    : sink === "queue"
+    ? checkQueue(queueFile(values.queueDir, values.queueName))
     : sink === "ndjson"
     ? await checkNdjson(values.out)
     : ok(SINKS[sink].brief);
@@ -75,6 +81,13 @@ async function checkSqlite({ db: path, table, indexes }: SinkValues): Promise<Fi
     const [finding] = Object.values(db.prepare("PRAGMA quick_check(1)").get() ?? {});
     return finding === "ok" ? ok(`${path} is sound`) : fail(`${path} is damaged: ${finding}`);
   })!;
+}
+
+function checkQueue(path: string): Finding {
+  return readDatabase(path, (db) => {
+    checkQueueTables(db, path, true);
+    return ok(`${path} is a queue`);
+  }) ?? ok(`${path} will be made`);
 }
 
 async function checkNdjson(path: string): Promise<Finding> {

@@ -122,8 +122,8 @@ export async function checkDeadLetter({ deadLetter }: Target, mostBytes: number)
 }
 
 /** How many holes are open that runs of this state key met. */
-export function checkGaps({ position, gaps, key }: Target): Finding {
-  const file = position !== undefined && "db" in position ? position.db : gaps;
+export function checkGaps({ sink, position, gaps, key }: Target): Finding {
+  const file = sink === "sqlite" && position !== undefined && "db" in position ? position.db : gaps;
   const open = listGaps(file).filter((row) => row.key === key || row.key.startsWith(`${key}:`)).length; // K:HOST: a race
   if (open === 0) return ok("no open ones");
   return warn(`${open} open`, `bskyingest gaps list${file === gaps ? "" : ` --db ${file}`}`);

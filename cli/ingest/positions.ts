@@ -5,7 +5,8 @@
  */
 import { dirname } from "node:path";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
-import { redisPositions } from "../../lib/sinks/redis.ts";
+import { isDone, redisPositions } from "../../lib/sinks/redis.ts";
+import { queueLock } from "../../lib/sinks/queue/names.ts";
 import { formatPosition, parsePosition } from "../../lib/sources/jetstream/position.ts";
 import { MICROSECONDS_FROM } from "../../lib/sources/jetstream/url.ts";
 import { clearCursors, type CursorRow, listCursors, setCursor } from "../../lib/state/cursors_table.ts";
@@ -58,7 +59,7 @@ export function positionStore(
       list: () => Promise.resolve(listCursors(db)),
       set: async (each, cursor) => void await setCursor(db, each, cursor),
       clear: async (keys) => void await clearCursors(db, keys),
-      ...holding((each) => databaseLock(db, each)),
+      ...holding((each) => sink === "queue" ? queueLock(db) : databaseLock(db, each)),
     };
   }
   const { file } = position;
@@ -88,7 +89,7 @@ function inRedis(stream: string, lockFolder: string, values: Values<typeof redis
   return {
     place: positions.describe,
     async list() {
-      const state = (cursor: string) => cursor === LISTED ? "done" : "running";
+      const state = (cursor: string) => cursor === LISTED || isDone(cursor) ? "done" : "running";
       return (await positions.list()).map((row) => ({ ...row, state: state(row.cursor), updated_at: null }));
     },
     set: positions.save,

@@ -11,7 +11,7 @@ import type { PipelineResult } from "../../lib/pipeline/pipeline.ts";
 import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
 import type { Source, SourceStats } from "../../lib/pipeline/source.ts";
 import type { ProgressText } from "../progress.ts";
-import { readableCursor, type ReportPart } from "../report.ts";
+import { type EndedBy, readableCursor, type ReportPart } from "../report.ts";
 
 /** Everything that a command reads, in one run of the pipeline or several. */
 export interface Reading {
@@ -25,6 +25,8 @@ export interface Reading {
   readonly late?: boolean;
   /** `--max-dead-ratio` is that of the whole run and not of its last 1,000 events. @default {false} */
   readonly ratioOfAll?: boolean;
+  /** Which events count towards the limit of the run. Default: all. */
+  readonly counts?: ((event: AnyEvent) => boolean) | undefined;
   /** Live figures, for the summary. */
   readonly stats?: Partial<SourceStats> | undefined;
   /** One line of progress. Default: counts and rates of events. */
@@ -45,7 +47,14 @@ export interface Reading {
    *
    * @param figures What the sink has counted; undefined: nothing, or it was never opened.
    */
-  report?(figures: object | undefined): ReportPart;
+  report?(figures: object | undefined, ending: RunEnding): ReportPart;
+}
+
+/** What is known of a run when it is over. */
+export interface RunEnding {
+  readonly endedBy: EndedBy;
+  /** From the program's start, in milliseconds. */
+  readonly durationMs: number;
 }
 
 /** A sink that is open, and all that stands between it and a source. */
@@ -84,7 +93,8 @@ export function readSource(
   };
 }
 
-function whereFrom(cursor: Cursor | undefined): string {
+/** Where a run goes on, in words. */
+export function whereFrom(cursor: Cursor | undefined): string {
   if (cursor === undefined) return "no saved position";
   const value = readableCursor(cursor);
   const { time_us, done, file, entry } = (typeof value === "number" ? { time_us: value } : value) as {

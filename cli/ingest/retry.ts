@@ -9,6 +9,7 @@ import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError } from "../../lib/pipeline/errors.ts";
 import { fullJitter } from "../../lib/pipeline/retry.ts";
 import { filterEvents } from "../../lib/pipeline/stages.ts";
+import { makeQueueFolder, queueFile, queueLock } from "../../lib/sinks/queue/names.ts";
 import { type OpenSink, type SinkEntry, type SinkName, SINKS } from "../../lib/sinks/registry.ts";
 import { wantedEvents } from "../../lib/sources/dead_letters.ts";
 import { type DeadLetterSnapshot, openSnapshot } from "../../lib/state/dead_letter_reader.ts";
@@ -151,8 +152,10 @@ async function retryInto(retry: Retry, name: SinkName, selection: Selection, sig
   });
   const accepted = await accepts?.(settings);
   await using resources = new AsyncDisposableStack();
-  if (name === "sqlite" && !values.dryRun) {
-    resources.use(await acquireLock(databaseLock(values.db, "dead-letter"), { command: context.command }));
+  const lock = lockOf(name, values);
+  if (lock !== undefined && !values.dryRun) {
+    if (name === "queue") await makeQueueFolder(values.queueDir);
+    resources.use(await acquireLock(lock, { command: context.command }));
   }
   const sink: OpenSink = values.dryRun ? countingSink(name) : resources.use(await open(settings));
   if (sink.figures) retry.figures.set(name, sink.figures);
@@ -183,6 +186,12 @@ async function retryInto(retry: Retry, name: SinkName, selection: Selection, sig
     counters,
     signals,
   });
+}
+
+/** What keeps another writer away from a sink that keeps the position in a file. */
+function lockOf(name: SinkName, { db, queueDir, queueName }: Context["values"]): string | undefined {
+  if (name === "queue") return queueLock(queueFile(queueDir, queueName));
+  return name === "sqlite" ? databaseLock(db, "dead-letter") : undefined;
 }
 
 /** What a sink will be given, where that is known before it is read. */

@@ -75,7 +75,11 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
   const { context, limit, counters, reading } = run;
   using signals = listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout });
   const timeUp = new AbortController();
-  const timer = maxTimeMs > 0 ? startTimer(timeUp, maxTimeMs - performance.now()) : undefined;
+  const end = () => {
+    signals.limitDrain("--max-time");
+    timeUp.abort();
+  };
+  const timer = maxTimeMs > 0 ? setTimeout(end, Math.max(0, maxTimeMs - performance.now())) : undefined;
   try {
     const mode = progressMode(context);
     using _progress = showProgress({
@@ -122,7 +126,8 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
   const { context, target, filtering, reading, counters, startedAt } = run;
   const { globals, values } = context;
   const figures = run.figures?.();
-  const part = reading.report?.(figures) ?? { members: {}, lines: [], failed: false };
+  const durationMs = Date.now() - startedAt.getTime();
+  const part = reading.report?.(figures, { endedBy, durationMs }) ?? { members: {}, lines: [], failed: false };
   const incomplete = endedBy !== "signal" && (part.failed || counters.deadLettered > 0);
   const exit = failure !== undefined ? exitStatus(failure) : incomplete ? EXIT.deadLetters : EXIT.ok;
   const summary = summarize({
@@ -137,7 +142,7 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
     members: part.members,
     dryRun: values.dryRun,
     startedAt,
-    durationMs: Date.now() - startedAt.getTime(),
+    durationMs,
     endedBy,
     error: failure === undefined || failure instanceof OutputClosedError ? null : messageOf(failure),
     exit,
@@ -161,10 +166,6 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
 /** Closing what a failed run had open may fail as well: what came first says why. */
 function firstFailure(error: unknown): unknown {
   return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
-}
-
-function startTimer(controller: AbortController, ms: number) {
-  return setTimeout(() => controller.abort(), Math.max(0, ms));
 }
 
 /** How this run shows its progress: not at all, as a line that is redrawn, or in the log. */

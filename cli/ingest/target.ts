@@ -16,6 +16,7 @@ import {
   stateFolder,
   stateLock,
 } from "../../lib/state/paths.ts";
+import { queueFile, queueLock } from "../../lib/sinks/queue/names.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { redactUrl } from "../kit/redact.ts";
 import type { Values } from "../kit/declaration.ts";
@@ -34,6 +35,8 @@ export interface StateOptions {
   readonly olderFile?: string;
   /** The sinks that are taken where their URL is set and none is named, in this order; none: one must be named. */
   readonly sinks?: readonly SinkWithUrl[];
+  /** The sink where none is named, whatever URLs are set. */
+  readonly defaultSink?: SinkName;
   /** The stream of the sink redis where none is named; undefined: one must be. */
   readonly stream?: string;
   /** Its events do not say which signed commit they are of, and consumers of format `rsky` want to know. */
@@ -52,6 +55,9 @@ export const JETSTREAM_STATE: StateOptions = {
   withoutCommits: true,
 };
 
+/** Of `connector`, which stands in for a tool that knows queues only. */
+export const CONNECTOR_STATE: StateOptions = { ...JETSTREAM_STATE, defaultKey: "connector", defaultSink: "queue" };
+
 /** The options that a run's target follows from. */
 export type TargetOptions = typeof deliveryOptions & typeof sinkOptions;
 
@@ -65,7 +71,7 @@ export interface Target {
   /** Of the sink redis. */
   readonly stream: string | undefined;
   readonly key: string;
-  /** The SQLite file that keeps the position, or the state file, or neither. */
+  /** The SQLite file (also a queue's) that keeps the position, or the state file, or neither. */
   readonly position: { readonly db: string } | {
     readonly file: string;
     readonly format: FileCheckpointOptions["format"];
@@ -84,7 +90,7 @@ export interface TargetContext {
       Values<TargetOptions>,
       "sink" | "db" | "out" | "stateKey" | "stateFile" | "deadLetter" | "elasticsearchUrl"
     >
-    & Partial<Pick<Values<TargetOptions>, "redisUrl" | "stream" | "format">>;
+    & Partial<Pick<Values<TargetOptions>, "redisUrl" | "stream" | "format" | "queueDir" | "queueName">>;
   readonly origins: Readonly<Record<string, { readonly source: string; readonly name: string }>>;
   readonly env: CommandContext["env"];
 }
@@ -100,7 +106,8 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
   const { sink, why } = chooseSink(values, origins, state);
   const stream = sink === "redis" ? streamOf(values, state) : undefined;
   const folder = stateFolder(env);
-  const db = sink === "sqlite" ? values.db : undefined;
+  const queue = sink === "queue" ? queueFile(values.queueDir!, values.queueName!) : undefined;
+  const db = sink === "sqlite" ? values.db : queue;
   const file = stateFileOf(sink, key, folder, { values, origins }, state);
   return {
     sink,
@@ -109,6 +116,7 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
       sqlite: values.db,
       elasticsearch: redactUrl(values.elasticsearchUrl.join(",")) || "nowhere",
       redis: values.redisUrl === undefined ? "" : `${parseRedisUrl(values.redisUrl).describe} ${stream}`,
+      queue: queue!,
       ndjson: values.out,
       stdout: "stdout",
       null: "nowhere",
@@ -123,7 +131,8 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
     stateFile: file,
     locks: [
       ...file === undefined ? [] : [stateLock(file)],
-      ...db === undefined || state.format === "none" ? [] : [databaseLock(db, key)],
+      ...queue !== undefined ? [queueLock(queue)] : [],
+      ...sink !== "sqlite" || state.format === "none" ? [] : [databaseLock(values.db, key)],
     ],
     deadLetter: values.deadLetter ?? deadLetterFile(folder, key),
     gaps: gapsFile(folder),
@@ -134,11 +143,12 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
 function chooseSink(
   values: TargetContext["values"],
   origins: TargetContext["origins"],
-  { sinks = ["elasticsearch", "redis"] }: StateOptions,
+  { sinks = ["elasticsearch", "redis"], defaultSink }: StateOptions,
 ): { readonly sink: SinkName; readonly why: string } {
   const by = ({ source, name }: { readonly source: string; readonly name: string }) =>
     `${source === "flag" ? "" : "by "}${name}`;
   if (values.sink !== undefined) return { sink: values.sink, why: by(origins.sink!) };
+  if (defaultSink !== undefined) return { sink: defaultSink, why: "the default" };
   if (sinks.length === 0) {
     throw new ConfigError("Cannot tell where events go: --sink is not set", { hint: `Name one of ${SINK_LIST}` });
   }

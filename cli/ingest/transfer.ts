@@ -14,7 +14,8 @@ import { type PipelineOptions, type PipelineResult, runPipeline } from "../../li
 import { fullJitter } from "../../lib/pipeline/retry.ts";
 import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
 import { filterEvents } from "../../lib/pipeline/stages.ts";
-import { type OpenSink, SINKS } from "../../lib/sinks/registry.ts";
+import { makeQueueFolder } from "../../lib/sinks/queue/names.ts";
+import { type OpenSink, type SinkEntry, SINKS } from "../../lib/sinks/registry.ts";
 import { openDeadLetter } from "../../lib/state/dead_letter.ts";
 import { fileCheckpoints } from "../../lib/state/file_checkpoint.ts";
 import { openGapStore } from "../../lib/state/gaps.ts";
@@ -71,6 +72,7 @@ export async function transfer(
     collections: reading.collections,
     late: reading.late ?? false,
     redis: redisFacts(target, signals.stop, { recordGaps, host: reading.copies ?? false }),
+    recordGaps,
   });
   const accepts = await SINKS[target.sink].accepts?.(settings);
   if (!values.dryRun) {
@@ -120,6 +122,7 @@ async function openDelivery(
     recordGaps,
     checkpointMs: values.checkpointInterval,
     batchSize: values.batchSize ?? SINKS[target.sink].defaultBatchSize,
+    batchesPerWrite: (SINKS[target.sink] as SinkEntry).batchesPerWrite,
     batchMs: values.batchTimeout,
     concurrency,
     maxInFlight: values.maxInFlight,
@@ -127,6 +130,7 @@ async function openDelivery(
     maxDeadRatio: deadRatio,
     onGap: values.onGap,
     limit: run.limit,
+    ...(reading.counts && { counts: reading.counts }),
     timeOf: (event) => event.time_us,
     collectionOf: (event) => event.kind === "commit" ? event.commit.collection : undefined,
   };
@@ -175,7 +179,7 @@ async function unlessRewound(counters: Counters, run: () => Promise<PipelineResu
 function filePositions({ position, key }: Target, dryRun: boolean): CheckpointStore | undefined {
   if (position === undefined || !("file" in position)) return undefined;
   const store = fileCheckpoints(position.file, { format: position.format, key });
-  return dryRun ? { load: (key) => store.load(key), save: () => Promise.resolve() } : store;
+  return dryRun ? { ...store, save: () => Promise.resolve() } : store;
 }
 
 /**
@@ -185,8 +189,9 @@ function filePositions({ position, key }: Target, dryRun: boolean): CheckpointSt
  */
 async function makeOwnFolders(
   values: CommandContext<IngestOptions>["values"],
-  { deadLetter, position, stateFile }: Target,
+  { sink, deadLetter, position, stateFile }: Target,
 ): Promise<void> {
+  if (sink === "queue") await makeQueueFolder(values.queueDir);
   if (position && "db" in position && !(await isFolder(dirname(position.db)))) {
     throw new ConfigError(`Cannot open ${position.db}: its folder does not exist`);
   }

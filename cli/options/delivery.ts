@@ -5,6 +5,7 @@
  */
 import { MOST_TIMER_MS } from "../kit/units.ts";
 import { elasticsearchOptions } from "./elasticsearch.ts";
+import { queueOptions } from "./queue.ts";
 import { redisOptions } from "./redis.ts";
 import { choice, duration, ingex, integer, list, number, path, size, text, toggle } from "../kit/option.ts";
 
@@ -12,7 +13,7 @@ const group = "Delivery";
 const sinkGroup = "Sinks";
 
 /** The sinks that can be chosen; `lib/sinks/registry.ts` has one entry for each (a test compares them). */
-export const SINK_NAMES = ["sqlite", "elasticsearch", "redis", "ndjson", "stdout", "null"] as const;
+export const SINK_NAMES = ["sqlite", "elasticsearch", "redis", "queue", "ndjson", "stdout", "null"] as const;
 
 /** Declarations of the options. */
 export const deliveryOptions = {
@@ -32,7 +33,7 @@ export const deliveryOptions = {
     help: "Events of one write",
     group,
     min: 1,
-    defaultText: "sqlite 1000, elasticsearch 100, others 500",
+    defaultText: "sqlite 1000, elasticsearch and queue 100, others 500",
   }),
   batchTimeout: duration(
     "batch-timeout",
@@ -83,6 +84,7 @@ export const deliveryOptions = {
 export const sinkOptions = {
   ...elasticsearchOptions,
   ...redisOptions,
+  ...queueOptions,
   db: path("db", { help: "SQLite file", group: sinkGroup, common: true }, "./bskyingest.db"),
   table: text(
     "table",

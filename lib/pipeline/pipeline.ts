@@ -8,7 +8,7 @@ import { type Batch, type Cursor, type Gap, weigh } from "./batch.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { countCollection, type Counters, createCounters } from "./counters.ts";
 import { DeadRatio } from "./dead_ratio.ts";
-import { type DeadLetter, deliver, type DeliverOptions } from "./deliver.ts";
+import { type DeadLetter, deliver, type DeliverOptions, type Outcome } from "./deliver.ts";
 import { GapError } from "./errors.ts";
 import { Ledger, type OnAdvance } from "./ledger.ts";
 import { limit } from "./limit.ts";
@@ -35,6 +35,8 @@ export interface PipelineOptions<I, O> {
   readonly checkpointMs?: number;
   /** Items of one write. @default {500} */
   readonly batchSize?: number;
+  /** So many batches of `batchSize` make one write where they are there already. @default {1} */
+  readonly batchesPerWrite?: number | undefined;
   /** How long an incomplete batch waits, in milliseconds. @default {1000} */
   readonly batchMs?: number;
   /** Writes side by side; a sink that commits positions always gets one. @default {1} */
@@ -45,6 +47,8 @@ export interface PipelineOptions<I, O> {
   readonly backoff?: Backoff;
   /** Ends after so many written items; 0 = never. @default {0} */
   readonly limit?: number;
+  /** Which items count towards `limit`; the others are written and free. Default: all count. */
+  readonly counts?: (item: O) => boolean;
   /**
    * The largest share of dead items among the last 1,000 settled ones; 1 = any. Runs that are given the same {@link DeadRatio} are
    * looked at as one. @default {1}
@@ -54,7 +58,7 @@ export interface PipelineOptions<I, O> {
   readonly onGap?: "warn" | "fail";
   /** Makes gaps durable, for sinks that do not keep them with the position. */
   readonly recordGaps?: (key: string, gaps: readonly Gap[]) => Promise<void>;
-  /** The event time of an item, in microseconds, for `Counters.lastTimeUs`. */
+  /** The event time of an item, in microseconds, for `Counters.lastTimeUs` and `Counters.lastWrittenUs`. */
   readonly timeOf?: (item: O) => number;
   /** The collection of an item, for `Counters.collections`; undefined: it has none. */
   readonly collectionOf?: (item: O) => string | undefined;
@@ -98,13 +102,17 @@ export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Pro
       .pipeThrough(
         limit({
           limit: options.limit ?? 0,
+          counts: options.counts,
           counters: run.counters,
           settled: (passed) => run.settled(passed),
           onReached: () => reached = true,
         }),
         { signal },
       )
-      .pipeThrough(regroup({ size: options.batchSize ?? 500, ms: options.batchMs ?? 1000 }), { signal })
+      .pipeThrough(
+        regroup({ size: options.batchSize ?? 500, ms: options.batchMs ?? 1000, multiple: options.batchesPerWrite }),
+        { signal },
+      )
       .pipeTo(new WritableStream({ write: (batch) => run.write(batch) }, { highWaterMark: 1 }), { signal });
   } catch (error) {
     run.fail(error);
@@ -215,14 +223,14 @@ class Run<I, O> {
     if (batch.gaps?.length) await this.#meet(batch.gaps, batch.key);
     const outcome = await deliver(this.seals ? sealed(batch, this.#options.source) : batch, this.#delivery);
     const { counters } = this;
-    const dead = outcome.rejected + (batch.poison?.length ?? 0);
+    const dead = outcome.rejected.length + (batch.poison?.length ?? 0);
     counters.written += outcome.written;
-    counters.rejected += outcome.rejected;
+    counters.rejected += outcome.rejected.length;
     counters.duplicates += outcome.duplicates + (batch.duplicates ?? 0);
     counters.filtered += batch.filtered ?? 0;
     counters.deadLettered += dead;
     if (batch.items.length > 0) counters.batches++;
-    this.#note(batch.items);
+    this.#note(batch.items, outcome);
     this.#done += batch.items.length;
     if (this.#waiting && this.#done >= this.#waiting.passed) this.#waiting.resolve();
     return dead;
@@ -241,13 +249,18 @@ class Run<I, O> {
     if (fatal) throw new GapError(`Cannot go on with --on-gap fail: ${describeGap(first)}`);
   }
 
-  #note(items: readonly O[]): void {
+  #note(items: readonly O[], { written, rejected, duplicates }: Outcome<O>): void {
     const { counters } = this;
-    const { timeOf, collectionOf } = this.#options;
-    const last = items[items.length - 1];
+    const { timeOf, collectionOf, counts } = this.#options;
+    const refused = new Set(rejected);
+    const stored = refused.size === 0 ? items : items.filter((item) => !refused.has(item));
+    // A sink does not say which items it knew: they are taken for ones that count.
+    counters.counted += counts ? Math.max(0, stored.filter(counts).length - duplicates) : written;
+    const last = items[items.length - 1], lastStored = stored[stored.length - 1];
     if (timeOf && last !== undefined) counters.lastTimeUs = Math.max(counters.lastTimeUs ?? 0, timeOf(last));
+    if (timeOf && lastStored !== undefined) counters.lastWrittenUs = timeOf(lastStored);
     if (!collectionOf) return;
-    for (const item of items) {
+    for (const item of stored) {
       const collection = collectionOf(item);
       if (collection !== undefined) countCollection(counters.collections, collection);
     }

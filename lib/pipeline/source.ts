@@ -10,6 +10,11 @@ import type { CheckpointStore, Recall } from "./sink.ts";
 export interface OpenOptions<T> {
   /** The saved position; undefined: the source's default beginning. */
   readonly cursor?: Cursor | undefined;
+  /**
+   * Begin at the default beginning although there is a position: it only tells what was stored by an earlier run and must not be
+   * asked for again.
+   */
+  readonly afresh?: boolean;
   /** Aborting ends the stream without an error: what was read is still delivered. */
   readonly stop?: AbortSignal;
   /** What the sink holds already, so that repeats can be recognised (see `Sink.recall`). */

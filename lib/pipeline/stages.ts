@@ -80,12 +80,14 @@ export function filterEvents<T>(keep: (item: T) => boolean): Stage<T, T> {
 export interface RegroupOptions {
   /** Items a group: a batch that is too large is cut where its source can name the position, else passed whole. */
   readonly size: number;
+  /** Groups of so many times `size` are passed on where a batch gives as much at once. @default {1} */
+  readonly multiple?: number | undefined;
   /** The longest that the first batch of a group waits, in milliseconds. */
   readonly ms: number;
 }
 
 /** Joins and cuts batches, so that each write of a sink has the size that suits it. Batches of different keys never join. */
-export function regroup<T>({ size, ms }: RegroupOptions): Stage<T, T> {
+export function regroup<T>({ size, multiple = 1, ms }: RegroupOptions): Stage<T, T> {
   type Controller = TransformStreamDefaultController<Batch<T>>;
   let parts: Batch<T>[] = [];
   let count = 0, weight = 0;
@@ -106,12 +108,17 @@ export function regroup<T>({ size, ms }: RegroupOptions): Stage<T, T> {
     if (count >= size || weight >= size * 100 || batch.urgent || batch.end) flush(controller);
     else timer ??= setTimeout(() => flush(controller), ms);
   };
+  /** How many of `items` fill the group: so many times `size` as there are, or what is left of one. */
+  const room = ({ items }: Batch<T>) => {
+    const whole = Math.floor((count + items.length) / size);
+    return Math.min(Math.max(whole, 1), multiple) * size - count;
+  };
   return new TransformStream({
     transform(batch, controller) {
       if (parts.length > 0 && parts[0]!.key !== batch.key) flush(controller);
       let rest = batch;
-      while (rest.items.length > size - count) {
-        const [first, second] = split(rest, size - count);
+      while (rest.items.length > room(rest)) {
+        const [first, second] = split(rest, room(rest));
         if (first.cursor === undefined) break; // a first part without its position would be doubled by a crash
         add(first, controller);
         rest = second;

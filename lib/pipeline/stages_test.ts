@@ -92,6 +92,17 @@ Deno.test("regroup: joins small batches and cuts large ones, each group with its
   deepEqual(groups.map((g) => g.cursor), ["3", "7", "11", "15", "19"]);
 });
 
+Deno.test("regroup: where a batch gives as much at once, a group is several times its size", async () => {
+  const lengths = async (...sizes: number[]) => {
+    const groups = await collect(read(20, sizes).pipeThrough(regroup({ size: 3, multiple: 2, ms: NEVER_MS })));
+    return groups.map((g) => [g.items.length, g.cursor]);
+  };
+  deepEqual(await lengths(20), [[6, "5"], [6, "11"], [6, "17"], [2, "19"]]);
+  deepEqual(await lengths(1, 7, 12), [[6, "5"], [6, "11"], [6, "17"], [2, "19"]]);
+  deepEqual(await lengths(2, 3, 3, 12), [[3, "2"], [3, "5"], [6, "11"], [6, "17"], [2, "19"]]);
+  deepEqual(await lengths(1), [2, 5, 8, 11, 14, 17].map((last) => [3, String(last)]).concat([[2, "19"]]));
+});
+
 Deno.test("regroup: cuts through mapEvents and filterEvents have their positions too", async () => {
   const groups = await collect(
     read(20, [20])

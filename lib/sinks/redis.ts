@@ -17,6 +17,7 @@ import { batchWriter, type RedisFigures } from "./redis/writer.ts";
 export type { RedisLinkOptions } from "../net/redis/link.ts";
 export type { StreamFormat } from "../transforms/stream_events.ts";
 export { type DryRedisSink, dryRedisSink } from "./redis/dry.ts";
+export { isDone } from "./redis/done.ts";
 export { lookAtRedis, type RedisLook } from "./redis/look.ts";
 export {
   type RedisPosition,
@@ -120,7 +121,7 @@ export async function redisSink(options: RedisSinkOptions): Promise<RedisSink> {
     name: "redis",
     describe: `redis ${link.describe} ${stream}`,
     write: (batch, { signal }) => writer.write(batch, signal),
-    checkpoints: { load: writer.load, save: writer.save, forget: writer.forget },
+    checkpoints: { load: writer.load, ended: writer.ended, save: writer.save, forget: writer.forget },
     figures: writer.figures,
     [Symbol.asyncDispose]: dispose,
   };

@@ -6,6 +6,7 @@
 import type { AnyEvent } from "../atproto/event.ts";
 import type { Sink } from "../pipeline/sink.ts";
 import type { ElasticsearchSinkOptions } from "./elasticsearch.ts";
+import type { QueueSinkOptions } from "./queue.ts";
 import type { RedisSinkOptions } from "./redis.ts";
 import type { SqliteIndex } from "./sqlite.ts";
 
@@ -25,6 +26,8 @@ export interface SinkSettings {
   readonly elasticsearch?: ElasticsearchSinkOptions;
   /** redis: all of its own. */
   readonly redis?: RedisSinkOptions;
+  /** queue: all of its own. */
+  readonly queue?: QueueSinkOptions;
 }
 
 /** What is known of a sink before it is opened. */
@@ -33,6 +36,8 @@ export interface SinkEntry {
   readonly brief: string;
   /** Events of one write, unless the user says otherwise. */
   readonly defaultBatchSize: number;
+  /** So many such batches go out as one write where they are there already. Default: 1. */
+  readonly batchesPerWrite?: number;
   /** Writes side by side that it can take without losing its order; `Infinity`: any number. */
   readonly maxConcurrency: number;
   /** Writes side by side, unless the user says otherwise. */
@@ -82,6 +87,15 @@ const ENTRIES = {
     accepts: async ({ redis }) => (await import("./redis.ts")).acceptsEvent(redis!),
     open: async ({ redis }) => (await import("./redis.ts")).redisSink(redis!),
     openDry: async ({ redis }) => (await import("./redis.ts")).dryRedisSink(redis!),
+  },
+  queue: {
+    brief: "A SQLite file that other programs take batches from, with leases",
+    defaultBatchSize: 100,
+    batchesPerWrite: 25,
+    maxConcurrency: 1,
+    defaultConcurrency: 1,
+    keepsPosition: true,
+    open: async ({ queue }) => (await import("./queue.ts")).queueSink(queue!),
   },
   ndjson: {
     brief: "A file with one JSON text a line; .gz and .zst compress",

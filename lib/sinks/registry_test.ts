@@ -18,6 +18,7 @@ Deno.test("the sinks as they are offered: names, batch sizes, lanes, who keeps t
     ["sqlite", 1000, 1, 1, true],
     ["elasticsearch", 100, Infinity, 4, false],
     ["redis", 500, 1, 1, true],
+    ["queue", 100, 1, 1, true],
     ["ndjson", 500, 1, 1, false],
     ["stdout", 500, 1, 1, false],
     ["null", 500, Infinity, 1, false],

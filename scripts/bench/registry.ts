@@ -11,6 +11,7 @@ import { bench as frames } from "./frames.ts";
 import { bench as help } from "./help.ts";
 import { bench as jetstream, filtersBench, zstdBench } from "./jetstream.ts";
 import { bench as megastream } from "./megastream.ts";
+import { bench as queue, growthBench as queueGrowth } from "./queue.ts";
 import { bench as slowSink } from "./slow_sink.ts";
 import { bench as sqliteGrowth } from "./sqlite_growth.ts";
 import { bench as validate } from "./validate.ts";
@@ -25,6 +26,8 @@ export const BENCHES: readonly Bench[] = [
   megastream,
   slowSink,
   sqliteGrowth,
+  queue,
+  queueGrowth,
   filters,
   validate,
   zstd,

@@ -7,6 +7,7 @@ import { sharedElasticsearch } from "../support/elasticsearch.ts";
 import type { ServiceName } from "../support/services.ts";
 import { sharedRedis } from "../support/redis.ts";
 import { elasticsearchFixture } from "./elasticsearch_fixture.ts";
+import { queueFixture } from "./queue_fixture.ts";
 import { redisFixture } from "./redis_fixture.ts";
 import { sinkContract, type SinkFixture } from "./sink_contract.ts";
 
@@ -20,6 +21,7 @@ function settings(folder: string): SinkSettings {
     indexes: ["time", "changed"],
     retentionMs: undefined,
     out: `${folder}/events.ndjson`,
+    queue: { file: `${folder}/queue.db` },
   };
 }
 
@@ -37,6 +39,7 @@ const FIXTURES: Record<SinkName, (folder: string) => SinkFixture> = {
   }),
   elasticsearch: (folder) => elasticsearchFixture(elasticsearch, settings(folder)),
   redis: (folder) => redisFixture(redis().url, settings(folder)),
+  queue: (folder) => queueFixture(settings(folder)),
   ndjson: (folder) => ({
     open: () => SINKS.ndjson.open(settings(folder)),
     read: async () => lines(await Deno.readTextFile(settings(folder).out)),

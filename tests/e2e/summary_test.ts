@@ -47,7 +47,7 @@ function typeOf(value: unknown): string {
 
 /** Every run that ends leaves a summary like this, whatever its sink and end. */
 function assertSummary(summary: Summary, expected: Partial<Summary>, what: string): void {
-  const { would_write, elasticsearch, redis, ...members } = summary;
+  const { would_write, elasticsearch, redis, queue, ...members } = summary;
   assert.deepEqual(Object.keys(members), Object.keys(MEMBERS), what);
   for (const [name, value] of Object.entries(members)) {
     assert(MEMBERS[name]!.includes(typeOf(value)), `${what}: ${name} is ${value}`);
@@ -65,6 +65,10 @@ function assertSummary(summary: Summary, expected: Partial<Summary>, what: strin
     dropped_statuses: 0,
   };
   assert.deepEqual(redis, summary.sink !== "redis" ? undefined : would_write === undefined ? figuresOfRedis : entries);
+  const rows = queue?.rows;
+  if (rows !== undefined) assert(rows >= summary.written / 100 && rows <= summary.batches + summary.written / 100);
+  const figuresOfQueue = summary.sink === "queue" && would_write === undefined;
+  assert.deepEqual(queue, figuresOfQueue ? { rows, length: rows, backpressure: null } : undefined);
   assertEquation(summary);
   const figures = Object.keys(expected).map((name) => [name, summary[name as keyof Summary]]);
   assert.deepEqual(Object.fromEntries(figures), expected, what);

@@ -12,6 +12,7 @@ import { delay } from "../../pipeline/retry.ts";
 import type { SinkBatch, WriteResult } from "../../pipeline/sink.ts";
 import { partitionOf, streamEntries, type StreamEntry, type StreamFormat } from "../../transforms/stream_events.ts";
 import { isStatusDropped } from "../../transforms/stream_events/rsky.ts";
+import { isDone, markDone, unmarkDone } from "./done.ts";
 import { refusalsOf } from "./entry_size.ts";
 import { heldError } from "./owner.ts";
 import { type PlacesOptions, type Writer, writerPlaces } from "./places.ts";
@@ -172,10 +173,17 @@ export function batchWriter(options: BatchWriterOptions) {
   return {
     write,
     figures: (): RedisFigures => ({ ...figures }),
-    load: places.load,
+    async load(key: string): Promise<Cursor | undefined> {
+      const cursor = await places.load(key);
+      return cursor === undefined ? undefined : unmarkDone(cursor);
+    },
     forget: places.forget,
-    async save(key: string, cursor: Cursor): Promise<void> {
-      await write({ key, cursor, items: [] }, new AbortController().signal);
+    async ended(key: string): Promise<boolean> {
+      const cursor = await places.load(key);
+      return cursor !== undefined && isDone(cursor);
+    },
+    async save(key: string, cursor: Cursor, end = false): Promise<void> {
+      await write({ key, cursor: end ? markDone(cursor) : cursor, items: [] }, new AbortController().signal);
     },
   };
 }

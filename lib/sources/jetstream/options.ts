@@ -34,8 +34,10 @@ export interface JetstreamOptions {
   readonly instances?: readonly string[];
   /** Version of the protocol; `auto`: by path, host name, or asking the server. @default {"auto"} */
   readonly wire?: "auto" | Wire;
-  /** NSIDs and wildcards (`app.bsky.feed.*`), or `all` alone. @default {["app.bsky.feed.like"]} */
+  /** NSIDs and wildcards (`app.bsky.feed.*`), or `all` alone. Default: what the URL names, else `defaultCollections`. */
   readonly collections?: readonly string[];
+  /** The same where neither `collections` nor the URL names any. @default {["app.bsky.feed.like"]} */
+  readonly defaultCollections?: readonly string[];
   /** Accounts; default: everybody's events. */
   readonly dids?: readonly string[];
   /** `sync` comes on the v2 wire only. @default {["commit", "identity", "account"]} */
@@ -111,7 +113,7 @@ export function makePlan(options: JetstreamOptions): Plan {
   const endpoints = endpointsOf(options, faults);
   const kinds = kindsOf(options.kinds ?? query?.kinds, faults);
   const named = options.collections ?? query?.collections;
-  const collections = collectionsOf(named, kinds, faults);
+  const collections = collectionsOf(named, kinds, faults, options.defaultCollections);
   const dids = unique(options.dids ?? query?.dids ?? []);
   for (const did of dids.filter((d) => !isDid(d))) faults.push(`Cannot use DID "${did}": it is not a DID`);
   if (dids.length > MOST_DIDS) faults.push(`Cannot use ${dids.length} DIDs: a server accepts at most ${MOST_DIDS}`);
@@ -192,12 +194,13 @@ function collectionsOf(
   list: readonly string[] | undefined,
   kinds: ReadonlySet<Kind>,
   faults: string[],
+  fallback: readonly string[] = ["app.bsky.feed.like"],
 ): readonly string[] | undefined {
   if (!kinds.has("commit")) {
     if (list !== undefined) faults.push("Cannot filter by collection: the wanted kinds have no commit");
     return undefined;
   }
-  const collections = unique(list ?? ["app.bsky.feed.like"]);
+  const collections = unique(list ?? fallback);
   if (collections.includes("all")) {
     if (collections.length > 1) {
       faults.push('Cannot use "all" beside other collections: it stands for every collection');

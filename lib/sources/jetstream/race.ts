@@ -168,10 +168,10 @@ async function prepare(setup: Setup & { readonly racers: readonly Racer[]; reado
 }
 
 /** The event time at which a host begins, in microseconds; undefined: live. */
-function reachedAt(position: Position | undefined, { plan, now }: Setup): number | undefined {
+function reachedAt(position: Position | undefined, { plan, open, now }: Setup): number | undefined {
   const { begin, noRewind, maxRewindUs } = plan;
   if (begin !== undefined) return begin >= MICROSECONDS_FROM ? begin : 0;
-  if (position === undefined || noRewind) return undefined;
+  if (position === undefined || noRewind || open.afresh) return undefined;
   return maxRewindUs > 0 ? Math.max(position.time_us, now() * 1000 - maxRewindUs) : position.time_us;
 }
 
@@ -180,7 +180,7 @@ function laneOf(
   setup: Setup & { readonly options: JetstreamRaceOptions; readonly start: Start },
 ): Lane<AtEvent> {
   const { host, key, instance, sources } = racer;
-  const { options, window, start } = setup;
+  const { options, open, window, start } = setup;
   const { url: _, cursor, start: begin, noRewind, maxRewindMinutes, ...others } = options;
   const begins = {
     ...(cursor !== undefined && { cursor }),
@@ -199,6 +199,7 @@ function laneOf(
       const at: Position | undefined = from === undefined ? position : { v: 1, host: "", wire: "v1", time_us: from };
       return source.open({
         cursor: at && formatPosition(at),
+        ...(from === undefined && open.afresh && { afresh: true }),
         stop,
         // Copies are recognised by the window: a host only needs to know how far back it may ask.
         recall: () => Promise.resolve({ items: [], since: window.since }),

@@ -98,8 +98,8 @@ export class Session {
   }
 
   async *batches(): AsyncGenerator<Batch<AtEvent>, void> {
-    const { cursor, recall } = this.#open;
-    await this.#track.start(cursor, recall, this.#now() * 1000);
+    const { cursor } = this.#open;
+    await this.#track.start(this.#open, this.#now() * 1000);
     const { begin } = this.#plan;
     if (cursor !== undefined && this.#track.time !== undefined) {
       const { host, time_us } = parsePosition(cursor);

@@ -6,23 +6,13 @@
 import type { AnyEvent, AtEvent } from "../../atproto/event.ts";
 import { microsToText } from "../../atproto/time.ts";
 import type { StreamEntry } from "../stream_events.ts";
-import { jsonText } from "./json_text.ts";
+import { plainJsonText } from "./json_text.ts";
 import { subjectOf } from "./partition.ts";
 
 /** The entry of one event. */
 export function bskyEntry(event: AnyEvent, index: number, withHost: boolean): StreamEntry {
   const field = event.kind === "repo" ? "repo" : "event";
-  return { field, value: textOf(toObject(event, withHost)), did: subjectOf(event), index };
-}
-
-/** The fast way is not made for records that are nested by the thousands. */
-function textOf(value: Record<string, unknown>): string {
-  try {
-    return JSON.stringify(value);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return jsonText(value);
-  }
+  return { field, value: plainJsonText(toObject(event, withHost)), did: subjectOf(event), index };
 }
 
 /** Members that are undefined are left out of the text. */

@@ -46,6 +46,16 @@ export function jsonText(root: unknown, style: JsonStyle = "plain"): string {
   return text;
 }
 
+/** The same in style `plain`, the fast way where that can be: it is not made for values that are nested by the thousands. */
+export function plainJsonText(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return jsonText(value);
+  }
+}
+
 function openOf(value: Record<string, unknown>, style: JsonStyle): Open {
   const close = Array.isArray(value) ? "]" : "}";
   const names = Object.keys(value);
