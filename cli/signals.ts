@@ -31,12 +31,14 @@ export interface SignalsOptions {
 
 /** The state of stopping. Disposing of it stops listening. */
 export interface Signals extends Disposable {
-  /** Aborts at the first signal: read no more, finish what was read. */
+  /** Aborts at the first signal, or by `end`: read no more, finish what was read. */
   readonly stop: AbortSignal;
   /** Aborts at the second signal, or when finishing takes too long: drop everything. Its reason is what to throw. */
   readonly kill: AbortSignal;
   /** The first signal, if there was one. */
   readonly received: StopSignal | undefined;
+  /** Stops as a first signal does, for another reason; `what` follows "not done 25 s after". */
+  end(what: string): void;
 }
 
 const denoSystem: SignalSystem = {
@@ -66,14 +68,18 @@ export function listenForSignals(options: SignalsOptions): Signals {
   let received: StopSignal | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const first = (signal: StopSignal) => {
-    received = signal;
+  const end = (what: string) => {
+    if (stop.signal.aborted) return;
     timer = setTimeout(() => {
-      const error = tooSlow(signal, shutdownTimeoutMs);
+      const error = tooSlow(what, shutdownTimeoutMs);
       kill.abort(error);
       timer = setTimeout(() => system.exit(EXIT.failed, error.message), GRACE_MS);
     }, shutdownTimeoutMs);
-    stop.abort(new DOMException(`${signal} received`, "AbortError"));
+    stop.abort(new DOMException(`Stopped after ${what}`, "AbortError"));
+  };
+  const first = (signal: StopSignal) => {
+    received = signal;
+    end(signal);
   };
   const second = (signal: StopSignal) => {
     kill.abort(new KilledError(`${signal} received again`));
@@ -95,10 +101,11 @@ export function listenForSignals(options: SignalsOptions): Signals {
     get received() {
       return received;
     },
+    end,
     [Symbol.dispose]: close,
   };
 }
 
-function tooSlow(signal: StopSignal, ms: number): TransientError {
-  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${signal}`);
+function tooSlow(what: string, ms: number): TransientError {
+  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${what}`);
 }

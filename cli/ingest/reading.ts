@@ -21,6 +21,8 @@ export interface Reading {
   readonly collections?: readonly string[] | undefined;
   /** Whether several hosts send the same events: then each event says by which one it came. @default {false} */
   readonly copies?: boolean;
+  /** Whether nothing is read again that was safe once, because whoever it is read from is told so. @default {false} */
+  readonly acknowledges?: boolean;
   /** Whether a create may come after its delete. @default {false} */
   readonly late?: boolean;
   /** `--max-dead-ratio` is that of the whole run and not of its last 1,000 events. @default {false} */

@@ -73,7 +73,9 @@ export async function runIngest(ingest: Ingest): Promise<number> {
 
 async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promise<Ending> {
   const { context, limit, counters, reading } = run;
-  using signals = listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout });
+  using listening = new DisposableStack();
+  const signals = context.inPlace?.signals ??
+    listening.use(listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout }));
   const timeUp = new AbortController();
   const timer = maxTimeMs > 0 ? startTimer(timeUp, maxTimeMs - performance.now()) : undefined;
   try {
@@ -89,7 +91,7 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
     const stop = AbortSignal.any([signals.stop, timeUp.signal]);
     const ended = await unlessStopped(stop, () => transfer(run, reading, { stop, kill: signals.kill }));
     if (ended === "limit") return { endedBy: "count", failure: undefined };
-    if (signals.received !== undefined) return { endedBy: "signal", failure: undefined };
+    if (signals.stop.aborted) return { endedBy: "signal", failure: undefined };
     if (!timeUp.signal.aborted) return { endedBy: endOfSource, failure: undefined };
     if (reading.stats?.connections === 0) {
       throw new TransientError(`Cannot read from ${reading.name}: no connection came about in time`);
@@ -153,7 +155,8 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
   if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));
   else if (globals.json) context.stderr(JSON.stringify(summary));
   else if (!globals.quiet) {
-    context.stderr([humanSummary(summary, `${target.place} (${target.sink})`), ...part.lines].join("\n"));
+    const whose = context.inPlace ? `${context.command}: ` : "";
+    context.stderr([whose + humanSummary(summary, `${target.place} (${target.sink})`), ...part.lines].join("\n"));
   }
   return exit;
 }
@@ -168,8 +171,8 @@ function startTimer(controller: AbortController, ms: number) {
 }
 
 /** How this run shows its progress: not at all, as a line that is redrawn, or in the log. */
-export function progressMode({ globals, env }: CommandContext): "line" | "log" | "off" {
+export function progressMode({ globals, env, inPlace }: CommandContext): "line" | "log" | "off" {
   if (globals.quiet) return "off";
-  const plain = globals.json || env("CI") || env("TERM") === "dumb" || !Deno.stderr.isTerminal();
+  const plain = globals.json || inPlace || env("CI") || env("TERM") === "dumb" || !Deno.stderr.isTerminal();
   return plain ? "log" : "line";
 }

@@ -52,6 +52,18 @@ export const JETSTREAM_STATE: StateOptions = {
   withoutCommits: true,
 };
 
+/** Of `consume`: what is done is known to the group, and whoever shares work says where it goes. */
+export const CONSUME_STATE: StateOptions = { defaultKey: "consume", format: "none", sinks: [] };
+
+/** Of `megastream`. */
+export const MEGASTREAM_STATE: StateOptions = {
+  defaultKey: "megastream",
+  format: "files",
+  olderFile: ".processed_files.json",
+  stream: "megastream",
+  withoutCommits: true,
+};
+
 /** The options that a run's target follows from. */
 export type TargetOptions = typeof deliveryOptions & typeof sinkOptions;
 
@@ -137,7 +149,7 @@ function chooseSink(
   { sinks = ["elasticsearch", "redis"] }: StateOptions,
 ): { readonly sink: SinkName; readonly why: string } {
   const by = ({ source, name }: { readonly source: string; readonly name: string }) =>
-    `${source === "flag" ? "" : "by "}${name}`;
+    source === "default" ? "the default" : `${source === "flag" ? "" : "by "}${name}`;
   if (values.sink !== undefined) return { sink: values.sink, why: by(origins.sink!) };
   if (sinks.length === 0) {
     throw new ConfigError("Cannot tell where events go: --sink is not set", { hint: `Name one of ${SINK_LIST}` });

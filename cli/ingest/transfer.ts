@@ -70,7 +70,11 @@ export async function transfer(
     concurrency,
     collections: reading.collections,
     late: reading.late ?? false,
-    redis: redisFacts(target, signals.stop, { recordGaps, host: reading.copies ?? false }),
+    redis: redisFacts(target, signals.stop, {
+      recordGaps,
+      host: reading.copies ?? false,
+      givenOnce: reading.acknowledges ?? false,
+    }),
   });
   const accepts = await SINKS[target.sink].accepts?.(settings);
   if (!values.dryRun) {
@@ -137,9 +141,7 @@ async function openDelivery(
     figures: () => sink.figures?.(),
     announce: (where) => announce(target, values.dryRun, where),
     pipe(source, checkpoints = positions) {
-      const run = () => runPipeline({ ...options, source, ...(checkpoints && { checkpoints }) });
-      // A source that keeps the position itself does not give again what it was told to be safe.
-      return source.checkpoints ? run() : unlessRewound(counters, run);
+      return unlessRewound(counters, () => runPipeline({ ...options, source, ...(checkpoints && { checkpoints }) }));
     },
   };
 }
@@ -157,7 +159,10 @@ async function deadLetterOf({ context: { values, command }, target }: Prepared, 
   return reading.deadLetters?.instead(append) ?? append;
 }
 
-/** Begins again, from the position that the sink then gives, as often as the sink has lost what it had confirmed. */
+/**
+ * Begins again, from the position that the sink then gives, as often as the sink has lost what it had confirmed. A source that keeps
+ * the position itself gives again what was not acknowledged.
+ */
 async function unlessRewound(counters: Counters, run: () => Promise<PipelineResult>): Promise<PipelineResult> {
   for (;;) {
     try {

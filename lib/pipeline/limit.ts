@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Batch, split, weigh } from "./batch.ts";
+import { type Batch, endOfUnit, split, weigh } from "./batch.ts";
 import type { Counters } from "./counters.ts";
 import type { Stage } from "./stages.ts";
 
@@ -51,10 +51,4 @@ export function limit<T>({ limit, counters, settled, onReached }: LimitOptions):
       pass(rest, controller);
     },
   });
-}
-
-/** The least number of items from `count` on behind which a batch may be cut. */
-function endOfUnit({ items, joined }: Batch<unknown>, count: number): number {
-  while (count < items.length && joined?.(items[count - 1], items[count])) count++;
-  return count;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Batch, merge, type Poison, split, weigh } from "./batch.ts";
+import { type Batch, endOfUnit, merge, type Poison, split, weigh } from "./batch.ts";
 import { PoisonError } from "./errors.ts";
 
 /** A step between a source and a sink. */
@@ -78,7 +78,10 @@ export function filterEvents<T>(keep: (item: T) => boolean): Stage<T, T> {
 
 /** When {@link regroup} passes a group on. */
 export interface RegroupOptions {
-  /** Items a group: a batch that is too large is cut where its source can name the position, else passed whole. */
+  /**
+   * Items a group, and more only to the end of what came as one: a batch that is too large is cut where its source can name the position,
+   * else passed whole.
+   */
   readonly size: number;
   /** The longest that the first batch of a group waits, in milliseconds. */
   readonly ms: number;
@@ -111,7 +114,9 @@ export function regroup<T>({ size, ms }: RegroupOptions): Stage<T, T> {
       if (parts.length > 0 && parts[0]!.key !== batch.key) flush(controller);
       let rest = batch;
       while (rest.items.length > size - count) {
-        const [first, second] = split(rest, size - count);
+        const end = endOfUnit(rest, size - count);
+        if (end === rest.items.length) break;
+        const [first, second] = split(rest, end);
         if (first.cursor === undefined) break; // a first part without its position would be doubled by a crash
         add(first, controller);
         rest = second;

@@ -58,6 +58,11 @@ export interface RedisSinkOptions {
   readonly lockFolder?: string | undefined;
   /** How long the writer key lasts that nobody renews, in milliseconds; default 15,000. */
   readonly ownerTtlMs?: number;
+  /**
+   * Whether the source gives nothing again that was safe once, as a consumer group does: what the server loses may be missing then, and
+   * positions only count. Default: no.
+   */
+  readonly givenOnce?: boolean;
   /** Makes gaps durable before the position passes them: streams have no place for them. */
   readonly recordGaps?: (key: string, gaps: readonly Gap[]) => Promise<unknown>;
   /** Aborting gives up waiting for a position, because the server is away or another writer's key has not expired. */

@@ -22,6 +22,7 @@ export interface PlacesOptions {
   /** Where the keys are; may throw what `start` throws. */
   readonly keys: () => Promise<StreamKeys>;
   readonly owned: Owners;
+  readonly givenOnce?: boolean;
   readonly recordGaps?: (key: string, gaps: readonly Gap[]) => Promise<unknown>;
   readonly stop?: AbortSignal | undefined;
 }
@@ -62,7 +63,7 @@ export interface Places {
 }
 
 /** Makes the writers of a sink. */
-export function writerPlaces({ link, stream, owned, stop, ...options }: PlacesOptions): Places {
+export function writerPlaces({ link, stream, owned, stop, givenOnce = false, ...options }: PlacesOptions): Places {
   const writers = new Map<string, Writer>();
   const confirmed = new Map<string, Cursor>();
 
@@ -102,10 +103,10 @@ export function writerPlaces({ link, stream, owned, stop, ...options }: PlacesOp
     const last = confirmed.get(key);
     if (stored === last && !certain) return writer;
     if (stored === undefined) {
-      if (last !== undefined) await lose(key, "redis_lost", "open");
+      if (last !== undefined) await lose(key, "redis_lost");
       return writer;
     }
-    await lose(key, "redis_rewound", "healed", stored);
+    await lose(key, "redis_rewound", stored);
     confirm(key, stored);
     throw new RewoundError(
       `Cannot go on after ${last ?? "nothing"} at ${link.describe}: Redis has lost writes, the position is ${stored}`,
@@ -113,18 +114,20 @@ export function writerPlaces({ link, stream, owned, stop, ...options }: PlacesOp
   }
 
   /** Records that writes up to the last confirmed one are gone: those after `from`, or who knows which. */
-  async function lose(key: string, reason: string, state: Gap["state"], from?: Cursor): Promise<void> {
+  async function lose(key: string, reason: "redis_lost" | "redis_rewound", from?: Cursor): Promise<void> {
     const detail = `${stream} at ${link.describe}`;
-    const hole = holeBetween(from, confirmed.get(key));
+    const hole = givenOnce ? holeBetween(undefined, undefined) : holeBetween(from, confirmed.get(key));
+    const state = givenOnce || reason === "redis_lost" ? "open" : "healed"; // what is read again makes it whole
     const gap: Gap = { source: "redis", host: hostOfKey(key), ...hole, reason, detail, state };
-    log.warn("Redis has lost what it had confirmed: {reason}, {detail}, from {from} to {to}", { ...gap });
+    const words = { reason, detail, from: hole.from ?? "?", to: hole.to ?? "?" };
+    log.warn("Redis has lost what it had confirmed: {reason}, {detail}, from {from} to {to}", words);
     await options.recordGaps?.(key, [gap]);
   }
 
   const load = (key: string) =>
     patiently(async () => {
       const { stored } = await acquire(key, stop);
-      if (stored === undefined && confirmed.has(key)) await lose(key, "redis_lost", "open");
+      if (stored === undefined && confirmed.has(key)) await lose(key, "redis_lost");
       confirm(key, stored);
       return confirmed.get(key);
     }, stop);

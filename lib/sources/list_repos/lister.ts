@@ -64,9 +64,13 @@ export class Lister {
     const { stop, plan, key } = this.#context;
     try {
       while (!stop.aborted) {
-        if (this.#cursor !== DONE) yield* this.#page();
-        else if (plan.recheckMs === undefined) return this.#sayDone();
-        else await this.#recheck(plan.recheckMs);
+        if (this.#cursor !== DONE) {
+          yield* this.#page();
+          continue;
+        }
+        this.#sayDone();
+        if (plan.recheckMs === undefined) return;
+        while (this.#cursor === DONE && !stop.aborted) await this.#recheck(plan.recheckMs);
       }
     } catch (error) {
       yield { key, items: [], cursor: undefined, urgent: true };
