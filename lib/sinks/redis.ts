@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { AnyEvent } from "../atproto/event.ts";
+import { inTime } from "../net/redis/in_time.ts";
 import { redisLink, type RedisLinkOptions } from "../net/redis/link.ts";
 import type { Gap } from "../pipeline/batch.ts";
 import { ConfigError, TransientError } from "../pipeline/errors.ts";
@@ -114,7 +115,7 @@ export async function redisSink(options: RedisSinkOptions): Promise<RedisSink> {
     await link[Symbol.asyncDispose]();
   };
   try {
-    await keys();
+    await inTime(keys(), Infinity, options.stop);
   } catch (error) {
     if (!(error instanceof TransientError)) {
       await dispose();

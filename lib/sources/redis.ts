@@ -152,6 +152,7 @@ class Consumer implements RedisSource {
     const deletes = afterAck === "delete";
     const join = { streams, partitions, group, consumer, from, deadStream, deletes };
     this.#streams = await joinGroup(this.#link, join);
+    this.#closed.signal.throwIfAborted();
     this.#upkeep ??= upkeep({
       link: this.#link,
       streams: this.#streams,

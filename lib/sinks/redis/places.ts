@@ -6,10 +6,10 @@
 import { getLogger } from "@logtape/logtape";
 import { replyCode } from "../../net/redis/errors.ts";
 import type { RedisLink } from "../../net/redis/link.ts";
+import { patiently } from "../../net/redis/patience.ts";
 import { hostOfKey, type StreamKeys, writerOfHost } from "../../net/redis/stream_keys.ts";
 import type { Cursor, Gap } from "../../pipeline/batch.ts";
-import { ConfigError, messageOf, RewoundError, TransientError } from "../../pipeline/errors.ts";
-import { delay, fullJitter } from "../../pipeline/retry.ts";
+import { ConfigError, messageOf, RewoundError } from "../../pipeline/errors.ts";
 import type { SinkBatch } from "../../pipeline/sink.ts";
 import type { OwnedKeys, Owners } from "./owner.ts";
 
@@ -125,7 +125,7 @@ export function writerPlaces({ link, stream, owned, stop, givenOnce = false, ...
   }
 
   const load = (key: string) =>
-    patiently(async () => {
+    untilRead(async () => {
       const { stored } = await acquire(key, stop);
       if (stored === undefined && confirmed.has(key)) await lose(key, "redis_lost");
       confirm(key, stored);
@@ -133,7 +133,7 @@ export function writerPlaces({ link, stream, owned, stop, givenOnce = false, ...
     }, stop);
 
   const forget = async (key: string) => {
-    await patiently(async () => {
+    await untilRead(async () => {
       const { cursor, plain } = await keysOf(key);
       await acquire(key, stop);
       for (const each of [cursor, plain]) if (each !== undefined) await link.send(each, ["DEL", each]);
@@ -162,16 +162,14 @@ function numberOf(cursor: Cursor): { readonly unit: "seq" | "us"; readonly numbe
 }
 
 /** Tries until it works: a position that cannot be read is not "none". */
-async function patiently<T>(work: () => Promise<T>, stop: AbortSignal | undefined): Promise<T> {
-  const backoff = fullJitter();
-  for (let attempt = 0;; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (replyCode(error) === "WRONGTYPE") throw new ConfigError(messageOf(error), { cause: error });
-      if (!(error instanceof TransientError)) throw error;
-      if (attempt === 0) log.warn("Cannot read the position yet: {error}", { error: messageOf(error) });
-      await delay(backoff(attempt, error)!, stop);
-    }
-  }
+function untilRead<T>(work: () => Promise<T>, stop: AbortSignal | undefined): Promise<T> {
+  const attempt = () =>
+    work().catch((error) => {
+      throw replyCode(error) === "WRONGTYPE" ? new ConfigError(messageOf(error), { cause: error }) : error;
+    });
+  return patiently(
+    attempt,
+    stop,
+    (error) => log.warn("Cannot read the position yet, trying again: {error}", { error }),
+  );
 }
