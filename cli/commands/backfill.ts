@@ -41,7 +41,10 @@ export const command = defineCommand({
         const keyPrefix = prefixOf(context, key, sink, values.simulate);
         const source = listRepos({
           ...place,
-          ...{ pageSize, restart, skipBadPages, keyPrefix },
+          pageSize,
+          restart,
+          skipBadPages,
+          keyPrefix,
           ...(context.inPlace && { recheckMs: RECHECK_MS }),
         });
         return readSource(source, { name: source.hosts.join(",") });

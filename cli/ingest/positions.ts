@@ -6,6 +6,7 @@
 import { dirname } from "node:path";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { redisPositions } from "../../lib/sinks/redis.ts";
+import { DONE } from "../../lib/sources/list_repos/done.ts";
 import { formatPosition, parsePosition } from "../../lib/sources/jetstream/position.ts";
 import { MICROSECONDS_FROM } from "../../lib/sources/jetstream/url.ts";
 import { clearCursors, type CursorRow, listCursors, setCursor } from "../../lib/state/cursors_table.ts";
@@ -88,7 +89,7 @@ function inRedis(stream: string, lockFolder: string, values: Values<typeof redis
   return {
     place: positions.describe,
     async list() {
-      const state = (cursor: string) => cursor === LISTED ? "done" : "running";
+      const state = (cursor: string) => cursor === DONE ? "done" : "running";
       return (await positions.list()).map((row) => ({ ...row, state: state(row.cursor), updated_at: null }));
     },
     set: positions.save,
@@ -99,9 +100,6 @@ function inRedis(stream: string, lockFolder: string, values: Values<typeof redis
     [Symbol.asyncDispose]: () => positions[Symbol.asyncDispose](),
   };
 }
-
-/** What older programs write where a list has come to its end. */
-const LISTED = "!ingester-done";
 
 /** A position as `cursor show --json` prints it. */
 export function positionJson({ key, cursor, state, updated_at }: PositionRow): Record<string, unknown> {

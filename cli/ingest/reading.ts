@@ -10,6 +10,7 @@ import type { DeadLetter } from "../../lib/pipeline/deliver.ts";
 import type { PipelineResult } from "../../lib/pipeline/pipeline.ts";
 import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
 import type { Source, SourceStats } from "../../lib/pipeline/source.ts";
+import { DONE } from "../../lib/sources/list_repos/done.ts";
 import type { ProgressText } from "../progress.ts";
 import { readableCursor, type ReportPart } from "../report.ts";
 
@@ -88,6 +89,7 @@ export function readSource(
 
 function whereFrom(cursor: Cursor | undefined): string {
   if (cursor === undefined) return "no saved position";
+  if (cursor === DONE) return "the list was read to its end before";
   const value = readableCursor(cursor);
   const { time_us, done, file, entry } = (typeof value === "number" ? { time_us: value } : value) as {
     readonly time_us?: number;

@@ -61,6 +61,7 @@ export async function runIngest(ingest: Ingest): Promise<number> {
     limit,
     counters: createCounters(),
     figures: undefined,
+    begun: false,
     reading,
     startedAt,
   };
@@ -93,6 +94,10 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
     if (ended === "limit") return { endedBy: "count", failure: undefined };
     if (signals.stop.aborted) return { endedBy: "signal", failure: undefined };
     if (!timeUp.signal.aborted) return { endedBy: endOfSource, failure: undefined };
+    if (!run.begun) {
+      const { sink, place } = run.target;
+      throw new TransientError(`Cannot write to ${sink} ${place}: it was not there in time`);
+    }
     if (reading.stats?.connections === 0) {
       throw new TransientError(`Cannot read from ${reading.name}: no connection came about in time`);
     }

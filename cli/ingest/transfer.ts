@@ -44,6 +44,8 @@ export interface Prepared {
   readonly limit: number;
   /** What the sink counts besides; set once it is open. */
   figures: OpenSink["figures"] | undefined;
+  /** Whether the sink has said where to begin. */
+  begun: boolean;
 }
 
 /** When to stop reading, and when to drop everything. */
@@ -139,7 +141,10 @@ async function openDelivery(
     positions,
     stop,
     figures: () => sink.figures?.(),
-    announce: (where) => announce(target, values.dryRun, where),
+    announce(where) {
+      run.begun = true;
+      announce(target, values.dryRun, where);
+    },
     pipe(source, checkpoints = positions) {
       return unlessRewound(counters, () => runPipeline({ ...options, source, ...(checkpoints && { checkpoints }) }));
     },

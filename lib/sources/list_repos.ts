@@ -12,7 +12,7 @@ import { Beginning } from "./live/beginning.ts";
 import { type HostReading, loadPosition, noStats, readSideBySide, statsOfAll } from "./live/hosts.ts";
 
 export type { ListReposOptions } from "./list_repos/options.ts";
-export { DONE } from "./list_repos/lister.ts";
+export { DONE } from "./list_repos/done.ts";
 
 /** Lists of repos. The position of each host has a key of its own. */
 export interface ListReposSource extends Source<AnyEvent> {

@@ -200,6 +200,6 @@ serviceTest(
     assert.deepEqual([ended_by, received], ["signal", 0]);
     const end = await run(folder.path, [...args, "-t", "1"]);
     assertCalm(end);
-    assert.match(parseSummary(end, 1).error!, /^Cannot read from .*: no connection came about in time/);
+    assert.match(parseSummary(end, 1).error!, /^Cannot write to redis .* firehose_live: it was not there in time/);
   },
 );
