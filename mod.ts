@@ -58,10 +58,9 @@ export {
   type LiveOptions,
   type LiveSource,
   type LiveStats,
-  type LiveTapEntry,
 } from "./lib/sources/firehose.ts";
 export { jetstream, type JetstreamSource } from "./lib/sources/jetstream/jetstream.ts";
-export type { JetstreamOptions, TapEntry } from "./lib/sources/jetstream/options.ts";
+export type { JetstreamOptions } from "./lib/sources/jetstream/options.ts";
 export type { Wire } from "./lib/sources/jetstream/url.ts";
 export { labels, type LabelsOptions } from "./lib/sources/labels.ts";
 export { DONE as LIST_DONE, listRepos, type ListReposOptions, type ListReposSource } from "./lib/sources/list_repos.ts";
@@ -96,6 +95,7 @@ export {
 } from "./lib/sources/redis.ts";
 export { replay, type ReplayOptions, type ReplaySource } from "./lib/sources/replay.ts";
 export type { Clock } from "./lib/sources/replay/pace.ts";
+export type { TapEntry } from "./lib/sources/tap.ts";
 export type { CursorRow } from "./lib/state/cursors_table.ts";
 export type { Frames } from "./lib/net/websocket.ts";
 export {

@@ -31,14 +31,16 @@ export interface SignalsOptions {
 
 /** The state of stopping. Disposing of it stops listening. */
 export interface Signals extends Disposable {
-  /** Aborts at the first signal: read no more, finish what was read. */
+  /** Aborts at the first signal, or by `end`: read no more, finish what was read. */
   readonly stop: AbortSignal;
   /** Aborts at the second signal, or when finishing takes too long: drop everything. Its reason is what to throw. */
   readonly kill: AbortSignal;
   /** The first signal, if there was one. */
   readonly received: StopSignal | undefined;
-  /** Finishing begins for another reason, and may take as long as after a signal. `cause`: for the error. */
-  limitDrain(cause: string): void;
+  /** Finishing begins for another reason, and may take as long as after a signal. `what` follows "not done 25 s after". */
+  limitDrain(what: string): void;
+  /** Stops as a first signal does, for another reason. */
+  end(what: string): void;
 }
 
 const denoSystem: SignalSystem = {
@@ -68,17 +70,21 @@ export function listenForSignals(options: SignalsOptions): Signals {
   let received: StopSignal | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const limitDrain = (cause: string) => {
+  const limitDrain = (what: string) => {
     timer ??= setTimeout(() => {
-      const error = tooSlow(cause, shutdownTimeoutMs);
+      const error = tooSlow(what, shutdownTimeoutMs);
       kill.abort(error);
       timer = setTimeout(() => system.exit(EXIT.failed, error.message), GRACE_MS);
     }, shutdownTimeoutMs);
   };
+  const end = (what: string) => {
+    if (stop.signal.aborted) return;
+    limitDrain(what);
+    stop.abort(new DOMException(`Stopped after ${what}`, "AbortError"));
+  };
   const first = (signal: StopSignal) => {
     received = signal;
-    limitDrain(signal);
-    stop.abort(new DOMException(`${signal} received`, "AbortError"));
+    end(signal);
   };
   const second = (signal: StopSignal) => {
     kill.abort(new KilledError(`${signal} received again`));
@@ -101,10 +107,11 @@ export function listenForSignals(options: SignalsOptions): Signals {
       return received;
     },
     limitDrain,
+    end,
     [Symbol.dispose]: close,
   };
 }
 
-function tooSlow(cause: string, ms: number): TransientError {
-  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${cause}`);
+function tooSlow(what: string, ms: number): TransientError {
+  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${what}`);
 }

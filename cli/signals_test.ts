@@ -58,6 +58,21 @@ Deno.test("a process that does not end even then is ended, with status 1 and the
   assert(signals.kill.aborted);
 });
 
+Deno.test("ended for another reason it stops as at a first signal, which may still follow; the second one ends the process", async () => {
+  const { system, handlers, died } = fakeSystem();
+  using signals = listenForSignals({ shutdownTimeoutMs: 5, system });
+  signals.end("firehose failed");
+  assert(signals.stop.aborted);
+  assert.equal(signals.received, undefined);
+  const { reason } = signals.stop;
+  handlers.get("SIGINT")!();
+  assert.deepEqual([signals.received, signals.stop.reason, died], ["SIGINT", reason, []]);
+  await new Promise((resolve) => signals.kill.addEventListener("abort", resolve, { once: true }));
+  assert.match(signals.kill.reason.message, /not done 0\.005 s after firehose failed/);
+  handlers.get("SIGINT")!();
+  assert.deepEqual(died, ["SIGINT"]);
+});
+
 Deno.test("disposing takes the handlers and the timer away", () => {
   const { system, handlers } = fakeSystem();
   {

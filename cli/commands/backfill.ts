@@ -7,6 +7,9 @@ import type { IngestOptions } from "../ingest/transfer.ts";
 import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { backfillOptions } from "../options/firehose.ts";
 
+/** How often a list that was read to its end is looked at again where the run does not end with it, in milliseconds. */
+const RECHECK_MS = 300_000;
+
 /** The `backfill` command. */
 export const command = defineCommand({
   description:
@@ -20,8 +23,8 @@ export const command = defineCommand({
   async run(context) {
     const { values } = context;
     const { prefixOf, stateOf } = await import("../ingest/live_sources.ts");
-    const { simulateRelay } = await import("../ingest/simulate_relay.ts");
-    const simulation = values.simulate ? await simulateRelay(values.numRecords, []) : undefined;
+    const { SHORT_LIST, simulateRelay } = await import("../ingest/simulate_relay.ts");
+    const simulation = values.simulate ? await simulateRelay(values.numRecords, [], SHORT_LIST) : undefined;
     await using _server = simulation?.server;
     const { listRepos } = await import("../../lib/sources/list_repos.ts");
     const { readSource } = await import("../ingest/reading.ts");
@@ -36,7 +39,14 @@ export const command = defineCommand({
         // A page is never cut.
         const pageSize = numRecords > 0 ? Math.min(values.pageSize, numRecords) : values.pageSize;
         const keyPrefix = prefixOf(context, key, sink, values.simulate);
-        const source = listRepos({ ...place, pageSize, restart, skipBadPages, keyPrefix });
+        const source = listRepos({
+          ...place,
+          pageSize,
+          restart,
+          skipBadPages,
+          keyPrefix,
+          ...(context.inPlace && { recheckMs: RECHECK_MS }),
+        });
         return readSource(source, { name: source.hosts.join(",") });
       },
       endOfSource: "source",

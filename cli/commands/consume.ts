@@ -28,16 +28,18 @@ export const command = defineCommand({
       run: "bskyingest consume --from-stream jetstream_live --group search --sink elasticsearch",
       does: "another stream, as one of the group search",
     },
+    { run: "bskyingest consume --from-stream jobs --sink stdout --raw", does: "entries of any stream, one on a line" },
     { run: "bskyingest consume --sink stdout --dry-run", does: "see whether it could, and change nothing" },
   ],
   options: { ...consumeOptions, ...filterOptions, ...deliveryOptions, sink, ...sinkOptions },
   async run(context) {
     const { consumeReading } = await import("../ingest/consume.ts");
     const { runIngest } = await import("../ingest/run.ts");
+    const { CONSUME_STATE } = await import("../ingest/target.ts");
     await using resources = new AsyncDisposableStack();
     return await runIngest({
       context: context as unknown as CommandContext<IngestOptions>,
-      state: { defaultKey: "consume", format: "none", sinks: [] },
+      state: CONSUME_STATE,
       makeReading: (target) => consumeReading(context as never, target, resources),
       endOfSource: "source",
       live: true,

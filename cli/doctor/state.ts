@@ -121,10 +121,11 @@ export async function checkDeadLetter({ deadLetter }: Target, mostBytes: number)
   return unreadable > 0 ? warn(`${unreadable} lines cannot be read`, hint) : ok("no open entries");
 }
 
-/** How many holes are open that runs of this state key met. */
-export function checkGaps({ sink, position, gaps, key }: Target): Finding {
+/** How many holes are open that runs of this state key met. @param keys Of the positions, where the state key is not in them. */
+export function checkGaps({ sink, position, gaps, key }: Target, keys: readonly string[]): Finding {
   const file = sink === "sqlite" && position !== undefined && "db" in position ? position.db : gaps;
-  const open = listGaps(file).filter((row) => row.key === key || row.key.startsWith(`${key}:`)).length; // K:HOST: a race
+  const isOurs = (each: string) => each === key || each.startsWith(`${key}:`) || keys.includes(each); // K:HOST: a race
+  const open = listGaps(file).filter((row) => isOurs(row.key)).length;
   if (open === 0) return ok("no open ones");
   return warn(`${open} open`, `bskyingest gaps list${file === gaps ? "" : ` --db ${file}`}`);
 }

@@ -14,6 +14,7 @@ import {
   type RedisSource,
   redisSource,
 } from "../../lib/sources/redis.ts";
+import { SINK_NAMES, SINKS } from "../../lib/sinks/registry.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { spanText } from "../kit/units.ts";
 import type { consumeOptions } from "../options/redis.ts";
@@ -31,23 +32,37 @@ const LAG_MS = 2000;
 export type ConsumeContext = CommandContext<typeof consumeOptions & IngestOptions>;
 
 /**
+ * Checks what is read beside where it goes.
+ *
+ * @throws {ConfigError} For a stream that would be read and written, and a sink that needs events for `--raw`.
+ */
+export function checkConsume(values: ConsumeContext["values"], target: Target): void {
+  if (values.raw && !SINKS[target.sink].takesAnything) {
+    const others = SINK_NAMES.filter((name) => SINKS[name].takesAnything);
+    throw new ConfigError(`Cannot use --raw with --sink ${target.sink}: it needs to know what is in an entry`, {
+      hint: `Use one of ${others.join(", ")}`,
+    });
+  }
+  if (target.stream === undefined || !values.fromStream.includes(target.stream)) return;
+  if (parseRedisUrl(values.fromRedisUrl ?? values.redisUrl).describe === parseRedisUrl(values.redisUrl).describe) {
+    throw new ConfigError(`Cannot use --stream ${target.stream}: it is the one that is read`);
+  }
+}
+
+/**
  * Prepares to read. What is opened is closed with `resources`.
  *
- * @throws {ConfigError} For options that cannot be, and a stream that would be read and written.
+ * @throws {ConfigError} For options that cannot be, a stream that would be read and written, and a sink that needs events for `--raw`.
  */
 export async function consumeReading(
   { values }: ConsumeContext,
   target: Target,
   resources: AsyncDisposableStack,
 ): Promise<Reading> {
+  checkConsume(values, target);
   const { connection, ...options } = consumeOf(values, "");
   const { describe } = parseRedisUrl(connection.url);
   const name = `${describe} ${values.fromStream.join(",")}`;
-  if (target.stream !== undefined && values.fromStream.includes(target.stream)) {
-    if (describe === parseRedisUrl(values.redisUrl).describe) {
-      throw new ConfigError(`Cannot use --stream ${target.stream}: it is the one that is read`);
-    }
-  }
   if (values.dryRun) return previewOf(resources.use(redisPreview({ connection, ...options })), name, values.group);
   const held = values.consumer === undefined
     ? resources.use(await holdConsumerName(dirname(target.gaps), values.group))
@@ -80,6 +95,7 @@ function readingOf(source: RedisSource, { name, where, listedBy }: Words): Readi
   let lag: readonly ConsumeLag[] = [];
   return {
     name,
+    acknowledges: true,
     deadLetters: { instead: (others) => source.deadLetter(others), listedBy },
     async run(delivery: Delivery) {
       delivery.announce(where);

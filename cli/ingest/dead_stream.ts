@@ -7,18 +7,23 @@ import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { type DeadStream, type DeadStreamEntry, redisDeadStream } from "../../lib/sources/redis.ts";
 import type { DeadLetterEntry } from "../../lib/state/dead_letter_reader.ts";
 import { partitionOf, subjectOf } from "../../lib/transforms/stream_events.ts";
-import { lineOf } from "../dead_letter_text.ts";
+import { lineOf, wholeText } from "../dead_letter_text.ts";
 import type { CommandContext } from "../kit/command.ts";
 import type { Values } from "../kit/declaration.ts";
-import type { entryOptions } from "../options/dead_letter.ts";
+import type { deadStreamOptions, entryOptions } from "../options/dead_letter.ts";
 import type { redisConnectionOptions } from "../options/redis.ts";
 import { redisConnectionOf } from "./redis.ts";
 
 /** What `dead-letter show` calls the place where they died. */
 const STAGE = "consume";
 
-/** What is known of the choice; `stream` is given. */
-type Choice = Values<typeof redisConnectionOptions & typeof entryOptions> & { readonly stream: string };
+/** Which dead stream; `stream` is given. */
+type Place = Values<typeof redisConnectionOptions & Pick<typeof deadStreamOptions, "deadStream">> & {
+  readonly stream: string;
+};
+
+/** Which of its entries. */
+type Choice = Place & Values<typeof entryOptions>;
 
 /** So many characters of an entry are in a list. */
 const SHOWN = 200;
@@ -38,6 +43,27 @@ export async function listDeadStream(
     await stdout(globals.json ? JSON.stringify(jsonOf(entry)) : lineOf(letterOf(entry, choice.stream), "open"));
   }
   if (shown === 0) stderr("No dead letters");
+}
+
+/**
+ * Prints whole entries, or of each only the values of its own fields.
+ *
+ * @throws {ConfigError} For an id that is not there.
+ */
+export async function showDeadStream(
+  { globals, stdout }: Pick<Printing, "globals" | "stdout">,
+  place: Place,
+  { ids, raw }: { readonly ids: readonly string[]; readonly raw: boolean },
+): Promise<void> {
+  await using stream = open(place);
+  const found = new Map<string, DeadStreamEntry>();
+  for await (const entry of stream.entries({ ids })) found.set(entry.id, entry);
+  for (const id of ids) {
+    const entry = found.get(id);
+    if (entry === undefined) throw new ConfigError(`Cannot show "${id}": ${await stream.describe()} has no such entry`);
+    if (raw) { for (const [, value] of ownFields(entry)) await stdout(value); }
+    else await stdout(globals.json ? JSON.stringify(jsonOf(entry)) : textOf(entry));
+  }
 }
 
 /** Puts entries back into the stream that they were read from. Answers the exit status. */
@@ -82,10 +108,11 @@ export async function purgeDeadStream(
   stderr(`Removed ${ids.length} entries of ${await stream.describe()}`);
 }
 
-function open(values: Choice): DeadStream {
+function open(values: Place): DeadStream {
   return redisDeadStream({
     connection: redisConnectionOf(values),
     stream: values.stream,
+    deadStream: values.deadStream,
     partitionOf: (event, partitions) => partitionOf(subjectOf(event), partitions),
   });
 }
@@ -107,17 +134,20 @@ function letterOf(
   return { id, at: new Date(at).toISOString(), command: STAGE, key: stream, stage: STAGE, reason, error };
 }
 
-function jsonOf({ id, at, reason, attempts, entry, consumer, fields }: DeadStreamEntry): Record<string, unknown> {
-  const own = Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i], fields[2 * i + 1]]);
-  return {
-    id,
-    at: new Date(at).toISOString(),
-    stage: STAGE,
-    reason,
-    attempts,
-    entry,
-    consumer,
-    fields: Object.fromEntries(own),
-    state: "open",
-  };
+function jsonOf(entry: DeadStreamEntry): Record<string, unknown> {
+  return { ...aboutOf(entry), fields: Object.fromEntries(ownFields(entry)), state: "open" };
+}
+
+/** Its own fields as they read, behind what is known of its death. */
+function textOf(entry: DeadStreamEntry): string {
+  const own = ownFields(entry).map(([name, value]) => [`field ${name}`, value]);
+  return wholeText({ ...aboutOf(entry), ...Object.fromEntries(own) });
+}
+
+function aboutOf({ id, at, reason, attempts, entry, consumer }: DeadStreamEntry): Record<string, unknown> {
+  return { id, at: new Date(at).toISOString(), stage: STAGE, reason, attempts, entry, consumer };
+}
+
+function ownFields({ fields }: DeadStreamEntry): [name: string, value: string][] {
+  return Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i]!, fields[2 * i + 1]!]);
 }

@@ -48,9 +48,15 @@ export function prefixOf(
   return sink !== "redis" && (simulated || context.given("stateKey" as never)) ? `${key}:` : "";
 }
 
+/** Values that the streams of frames have in common. */
+export type FrameValues = Pick<
+  Values<typeof labelerOptions>,
+  "cursor" | "until" | "onFutureCursor" | "strict" | "maxFrameBytes" | "idleTimeout"
+>;
+
 /** What the streams of frames have in common. */
 export function liveOf(
-  values: Omit<Values<typeof labelerOptions>, "labelerHosts">,
+  values: FrameValues,
   { hosts, alias }: Place,
   keyPrefix: string,
 ): LiveOptions {
@@ -75,7 +81,7 @@ export function liveOf(
  * @throws {ConfigError} For a file of DIDs that cannot be read or has none, and for kinds that the format has no entry for.
  */
 export function firehoseOf(
-  { values, given }: Pick<CommandContext<typeof firehoseOptions>, "values" | "given">,
+  { values, given, inPlace }: Pick<CommandContext<typeof firehoseOptions>, "values" | "given" | "inPlace">,
   live: LiveOptions,
   rsky: boolean,
 ): FirehoseOptions {
@@ -93,7 +99,8 @@ export function firehoseOf(
     verify,
     dedupe,
     dedupeWindow,
-    ...(rsky && { begin: "oldest", handles: true }),
+    ...((rsky || inPlace) && { begin: "oldest" }),
+    ...(rsky && { handles: true }),
   };
 }
 

@@ -5,8 +5,9 @@
  */
 import { dirname } from "node:path";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
-import { isDone, redisPositions } from "../../lib/sinks/redis.ts";
 import { queueLock } from "../../lib/sinks/queue/names.ts";
+import { isDone, redisPositions } from "../../lib/sinks/redis.ts";
+import { DONE } from "../../lib/sources/list_repos/done.ts";
 import { formatPosition, parsePosition } from "../../lib/sources/jetstream/position.ts";
 import { MICROSECONDS_FROM } from "../../lib/sources/jetstream/url.ts";
 import { clearCursors, type CursorRow, listCursors, setCursor } from "../../lib/state/cursors_table.ts";
@@ -89,7 +90,7 @@ function inRedis(stream: string, lockFolder: string, values: Values<typeof redis
   return {
     place: positions.describe,
     async list() {
-      const state = (cursor: string) => cursor === LISTED || isDone(cursor) ? "done" : "running";
+      const state = (cursor: string) => cursor === DONE || isDone(cursor) ? "done" : "running";
       return (await positions.list()).map((row) => ({ ...row, state: state(row.cursor), updated_at: null }));
     },
     set: positions.save,
@@ -100,9 +101,6 @@ function inRedis(stream: string, lockFolder: string, values: Values<typeof redis
     [Symbol.asyncDispose]: () => positions[Symbol.asyncDispose](),
   };
 }
-
-/** What older programs write where a list has come to its end. */
-const LISTED = "!ingester-done";
 
 /** A position as `cursor show --json` prints it. */
 export function positionJson({ key, cursor, state, updated_at }: PositionRow): Record<string, unknown> {

@@ -10,6 +10,7 @@ import type { DeadLetter } from "../../lib/pipeline/deliver.ts";
 import type { PipelineResult } from "../../lib/pipeline/pipeline.ts";
 import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
 import type { Source, SourceStats } from "../../lib/pipeline/source.ts";
+import { DONE } from "../../lib/sources/list_repos/done.ts";
 import type { ProgressText } from "../progress.ts";
 import { type EndedBy, readableCursor, type ReportPart } from "../report.ts";
 
@@ -21,6 +22,8 @@ export interface Reading {
   readonly collections?: readonly string[] | undefined;
   /** Whether several hosts send the same events: then each event says by which one it came. @default {false} */
   readonly copies?: boolean;
+  /** Whether nothing is read again that was safe once, because whoever it is read from is told so. @default {false} */
+  readonly acknowledges?: boolean;
   /** Whether a create may come after its delete. @default {false} */
   readonly late?: boolean;
   /** `--max-dead-ratio` is that of the whole run and not of its last 1,000 events. @default {false} */
@@ -96,6 +99,7 @@ export function readSource(
 /** Where a run goes on, in words. */
 export function whereFrom(cursor: Cursor | undefined): string {
   if (cursor === undefined) return "no saved position";
+  if (cursor === DONE) return "the list was read to its end before";
   const value = readableCursor(cursor);
   const { time_us, done, file, entry } = (typeof value === "number" ? { time_us: value } : value) as {
     readonly time_us?: number;

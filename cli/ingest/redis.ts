@@ -16,7 +16,7 @@ import type { consumeOptions, redisConnectionOptions, redisOptions } from "../op
 const log = getLogger(["bskyingest", "redis"]);
 
 /** What the sink needs of the run besides its options. */
-export type RedisFacts = Pick<RedisSinkOptions, "lockFolder" | "recordGaps" | "stop" | "host"> & {
+export type RedisFacts = Pick<RedisSinkOptions, "lockFolder" | "recordGaps" | "stop" | "host" | "givenOnce"> & {
   /** The stream, whether it was named or follows from the command. */
   readonly stream: string;
 };
@@ -25,7 +25,7 @@ export type RedisFacts = Pick<RedisSinkOptions, "lockFolder" | "recordGaps" | "s
 export function redisFacts(
   { stream, gaps }: Target,
   stop: AbortSignal,
-  facts: Pick<RedisFacts, "recordGaps" | "host"> = {},
+  facts: Pick<RedisFacts, "recordGaps" | "host" | "givenOnce"> = {},
 ): RedisFacts | undefined {
   return stream === undefined ? undefined : { stream, stop, lockFolder: dirname(gaps), ...facts };
 }
@@ -98,6 +98,7 @@ export function consumeOf(
     claimMs: values.claimInterval,
     maxDeliveries: values.maxDeliveries,
     deadStream: values.deadStream,
+    raw: values.raw,
     afterAck: values.afterAck,
   };
 }

@@ -64,10 +64,11 @@ interface Ending {
 export async function runRetry(context: Context, path: string): Promise<number> {
   const { values, env } = context;
   const filtering = await filterOf(values);
-  const { maxFrameBytes, wantedCollections, wantedDids, kinds } = values;
+  const { maxFrameBytes, verify, wantedCollections, wantedDids, kinds } = values;
   const source = {
     ...dictionarySettings(values.zstdDictionary, env),
     maxFrameBytes,
+    verify,
     wanted: wantedEvents({ collections: wantedCollections, dids: wantedDids, kinds }),
   };
   await using resources = new AsyncDisposableStack();

@@ -61,6 +61,7 @@ export async function runIngest(ingest: Ingest): Promise<number> {
     limit,
     counters: createCounters(),
     figures: undefined,
+    begun: false,
     reading,
     startedAt,
   };
@@ -73,7 +74,9 @@ export async function runIngest(ingest: Ingest): Promise<number> {
 
 async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promise<Ending> {
   const { context, limit, counters, reading } = run;
-  using signals = listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout });
+  using listening = new DisposableStack();
+  const signals = context.inPlace?.signals ??
+    listening.use(listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout }));
   const timeUp = new AbortController();
   const end = () => {
     signals.limitDrain("--max-time");
@@ -93,8 +96,12 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
     const stop = AbortSignal.any([signals.stop, timeUp.signal]);
     const ended = await unlessStopped(stop, () => transfer(run, reading, { stop, kill: signals.kill }));
     if (ended === "limit") return { endedBy: "count", failure: undefined };
-    if (signals.received !== undefined) return { endedBy: "signal", failure: undefined };
+    if (signals.stop.aborted) return { endedBy: "signal", failure: undefined };
     if (!timeUp.signal.aborted) return { endedBy: endOfSource, failure: undefined };
+    if (!run.begun) {
+      const { sink, place } = run.target;
+      throw new TransientError(`Cannot write to ${sink} ${place}: it was not there in time`);
+    }
     if (reading.stats?.connections === 0) {
       throw new TransientError(`Cannot read from ${reading.name}: no connection came about in time`);
     }
@@ -158,7 +165,8 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
   if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));
   else if (globals.json) context.stderr(JSON.stringify(summary));
   else if (!globals.quiet) {
-    context.stderr([humanSummary(summary, `${target.place} (${target.sink})`), ...part.lines].join("\n"));
+    const whose = context.inPlace ? `${context.command}: ` : "";
+    context.stderr([whose + humanSummary(summary, `${target.place} (${target.sink})`), ...part.lines].join("\n"));
   }
   return exit;
 }
@@ -169,8 +177,8 @@ function firstFailure(error: unknown): unknown {
 }
 
 /** How this run shows its progress: not at all, as a line that is redrawn, or in the log. */
-export function progressMode({ globals, env }: CommandContext): "line" | "log" | "off" {
+export function progressMode({ globals, env, inPlace }: CommandContext): "line" | "log" | "off" {
   if (globals.quiet) return "off";
-  const plain = globals.json || env("CI") || env("TERM") === "dumb" || !Deno.stderr.isTerminal();
+  const plain = globals.json || inPlace || env("CI") || env("TERM") === "dumb" || !Deno.stderr.isTerminal();
   return plain ? "log" : "line";
 }

@@ -3,11 +3,17 @@
  *
  * @module
  */
-import type { SimulateServer } from "../../lib/simulate/server.ts";
+import type { SimulateOptions, SimulateServer } from "../../lib/simulate/server.ts";
 import type { Place } from "./live_sources.ts";
 
 /** Frames a second without a count: about what the network sends. */
 const NETWORK_RATE = 400;
+
+/**
+ * For whoever only lists repos: so many that the list ends after some seconds, although each entry takes a whole repo to make, and
+ * without signatures, which take most of that time and are in no entry.
+ */
+export const SHORT_LIST = { accounts: 10_000, sign: false } as const;
 
 /**
  * Starts the server. Its port changes, so positions and events name it `simulate`.
@@ -17,9 +23,11 @@ const NETWORK_RATE = 400;
 export async function simulateRelay(
   count: number,
   collections: readonly string[],
+  network: Pick<SimulateOptions, "accounts" | "sign"> = {},
 ): Promise<{ readonly server: SimulateServer; readonly place: Place }> {
   const { startSimulate } = await import("../../lib/simulate/server.ts");
   const server = await startSimulate({
+    ...network,
     port: 0,
     rate: count > 0 ? 0 : NETWORK_RATE,
     collections: collections.filter((each) => each !== "all"),

@@ -58,6 +58,18 @@ export const JETSTREAM_STATE: StateOptions = {
 /** Of `connector`, which stands in for a tool that knows queues only. */
 export const CONNECTOR_STATE: StateOptions = { ...JETSTREAM_STATE, defaultKey: "connector", defaultSink: "queue" };
 
+/** Of `consume`: what is done is known to the group, and whoever shares work says where it goes. */
+export const CONSUME_STATE: StateOptions = { defaultKey: "consume", format: "none", sinks: [] };
+
+/** Of `megastream`. */
+export const MEGASTREAM_STATE: StateOptions = {
+  defaultKey: "megastream",
+  format: "files",
+  olderFile: ".processed_files.json",
+  stream: "megastream",
+  withoutCommits: true,
+};
+
 /** The options that a run's target follows from. */
 export type TargetOptions = typeof deliveryOptions & typeof sinkOptions;
 
@@ -146,7 +158,7 @@ function chooseSink(
   { sinks = ["elasticsearch", "redis"], defaultSink }: StateOptions,
 ): { readonly sink: SinkName; readonly why: string } {
   const by = ({ source, name }: { readonly source: string; readonly name: string }) =>
-    `${source === "flag" ? "" : "by "}${name}`;
+    source === "default" ? "the default" : `${source === "flag" ? "" : "by "}${name}`;
   if (values.sink !== undefined) return { sink: values.sink, why: by(origins.sink!) };
   if (defaultSink !== undefined) return { sink: defaultSink, why: "the default" };
   if (sinks.length === 0) {

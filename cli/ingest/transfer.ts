@@ -45,6 +45,8 @@ export interface Prepared {
   readonly limit: number;
   /** What the sink counts besides; set once it is open. */
   figures: OpenSink["figures"] | undefined;
+  /** Whether the sink has said where to begin. */
+  begun: boolean;
 }
 
 /** When to stop reading, and when to drop everything. */
@@ -71,7 +73,11 @@ export async function transfer(
     concurrency,
     collections: reading.collections,
     late: reading.late ?? false,
-    redis: redisFacts(target, signals.stop, { recordGaps, host: reading.copies ?? false }),
+    redis: redisFacts(target, signals.stop, {
+      recordGaps,
+      host: reading.copies ?? false,
+      givenOnce: reading.acknowledges ?? false,
+    }),
     recordGaps,
   });
   const accepts = await SINKS[target.sink].accepts?.(settings);
@@ -139,11 +145,12 @@ async function openDelivery(
     positions,
     stop,
     figures: () => sink.figures?.(),
-    announce: (where) => announce(target, values.dryRun, where),
+    announce(where) {
+      run.begun = true;
+      announce(target, values.dryRun, where);
+    },
     pipe(source, checkpoints = positions) {
-      const run = () => runPipeline({ ...options, source, ...(checkpoints && { checkpoints }) });
-      // A source that keeps the position itself does not give again what it was told to be safe.
-      return source.checkpoints ? run() : unlessRewound(counters, run);
+      return unlessRewound(counters, () => runPipeline({ ...options, source, ...(checkpoints && { checkpoints }) }));
     },
   };
 }
@@ -161,7 +168,10 @@ async function deadLetterOf({ context: { values, command }, target }: Prepared, 
   return reading.deadLetters?.instead(append) ?? append;
 }
 
-/** Begins again, from the position that the sink then gives, as often as the sink has lost what it had confirmed. */
+/**
+ * Begins again, from the position that the sink then gives, as often as the sink has lost what it had confirmed. A source that keeps
+ * the position itself gives again what was not acknowledged.
+ */
 async function unlessRewound(counters: Counters, run: () => Promise<PipelineResult>): Promise<PipelineResult> {
   for (;;) {
     try {

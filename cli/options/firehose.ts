@@ -82,7 +82,30 @@ const liveOptions = {
   maxTime: jetstreamOptions.maxTime,
 } as const;
 
-const common = { ...filterOptions, ...deliveryOptions, ...sinkOptions } as const;
+/** What the older programs read of the environment, beside their hosts; `STREAM` is a part of the names. */
+function commonOptions(stream: "FIREHOSE" | "LABEL" | "REPO") {
+  return {
+    ...filterOptions,
+    ...deliveryOptions,
+    ...sinkOptions,
+    batchSize: { ...deliveryOptions.batchSize, env: ["INGESTER_BATCH_SIZE"] } as typeof deliveryOptions.batchSize,
+    batchTimeout: {
+      ...deliveryOptions.batchTimeout,
+      env: [{ name: "INGESTER_BATCH_TIMEOUT_MS", read: milliseconds }],
+    } as typeof deliveryOptions.batchTimeout,
+    stream: { ...sinkOptions.stream, env: [`INGESTER_${stream}_STREAM`] } as typeof sinkOptions.stream,
+    highWaterMark: {
+      ...sinkOptions.highWaterMark,
+      env: [`INGESTER_${stream}_STREAM_HIGH_WATER_MARK`, ...sinkOptions.highWaterMark.env],
+    } as typeof sinkOptions.highWaterMark,
+  } as const;
+}
+
+function milliseconds(text: string): string {
+  const digits = text.trim();
+  if (!/^\d+$/.test(digits)) throw new ConfigError("it must be a number of milliseconds");
+  return `${digits}ms`;
+}
 
 /** Declarations of the options of `firehose`. */
 export const firehoseOptions = {
@@ -119,7 +142,7 @@ export const firehoseOptions = {
     group: filter,
     choices: ["commit", "identity", "account", "sync"],
   }, ["commit", "identity", "account"]),
-  ...common,
+  ...commonOptions("FIREHOSE"),
 } as const;
 
 /** Declarations of the options of `labeler`. */
@@ -136,7 +159,7 @@ export const labelerOptions = {
     idleTime,
     "off",
   ),
-  ...common,
+  ...commonOptions("LABEL"),
 } as const;
 
 /** Declarations of the options of `backfill`. */
@@ -151,5 +174,5 @@ export const backfillOptions = {
   }),
   numRecords: jetstreamOptions.numRecords,
   maxTime: jetstreamOptions.maxTime,
-  ...common,
+  ...commonOptions("REPO"),
 } as const;

@@ -8,6 +8,7 @@ import { parseRedisUrl } from "../../lib/net/redis/address.ts";
 import { make } from "../kit/declaration.ts";
 import { choice, duration, integer, list, path, secret, size, text, toggle } from "../kit/option.ts";
 import { MOST_TIMER_MS } from "../kit/units.ts";
+import { filterOptions } from "./filters.ts";
 
 const group = "Redis";
 const consumeGroup = "Consumer group";
@@ -145,6 +146,11 @@ export const consumeOptions = {
     group: consumeGroup,
     metavar: "NAME",
     defaultText: "STREAM_dlq",
+  }),
+  raw: toggle("raw", {
+    help: "Pass entries on as they are, {stream, id, fields}: into ndjson, stdout or null",
+    group: consumeGroup,
+    conflicts: Object.values(filterOptions).map(({ flag }) => flag),
   }),
   afterAck: choice(
     "after-ack",

@@ -45,7 +45,7 @@ export interface FrameEvents {
   readonly events: readonly AtEvent[];
   /** Events that are not wanted. */
   readonly filtered: number;
-  /** Operations that cannot become events: `op-*` or `block-hash`, with `did`, `rev`, `seq`, `action` and `path` as `detail`. */
+  /** Operations that cannot become events: `op-*` or `block-hash`, with `did`, `rev`, `seq`, `op` (its place in the message), `action` and `path` as `detail`. */
   readonly rejected: readonly PoisonError[];
   /** Whether the time could not be read, so that the clock's is in the events. */
   readonly badTime: boolean;
@@ -172,10 +172,11 @@ function recordOf(cid: unknown, car: Car | undefined, verify: "none" | "blocks")
   return { record: recordJson(block), cid: cidText(cid.bytes) };
 }
 
-function withDetail(error: PoisonError, { did, rev, seq }: CommitMessage, { action, path }: RepoOp): PoisonError {
+function withDetail(error: PoisonError, { did, rev, seq, ops }: CommitMessage, op: RepoOp): PoisonError {
+  const { action, path } = op;
   return new PoisonError(error.reason, error.message, {
     cause: error.cause,
-    detail: { did, rev, seq, action, path, ...error.detail },
+    detail: { did, rev, seq, op: ops.indexOf(op), action, path, ...error.detail },
   });
 }
 

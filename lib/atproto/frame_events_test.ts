@@ -94,6 +94,7 @@ Deno.test("F16: a create without its block is rejected, its siblings are deliver
       did: DID,
       rev: REV,
       seq: 7,
+      op: 1,
       action: "create",
       path: "app.bsky.feed.post/1",
     });

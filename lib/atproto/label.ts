@@ -40,7 +40,7 @@ export function decodeLabelMessage(type: string, body: Uint8Array): LabelsMessag
 export interface LabelEvents {
   /** One for each label, in their order. They belong into one batch. */
   readonly events: readonly LabelEvent[];
-  /** Labels that cannot become events: `label-field`, with `seq` as `detail`. */
+  /** Labels that cannot become events: `label-field`, with `seq` and `label` (its place in the message) as `detail`. */
   readonly rejected: readonly PoisonError[];
   /** Events whose `cts` could not be read, so that the clock's time is in them. */
   readonly badTimes: number;
@@ -58,9 +58,9 @@ export function labelEvents(
   const events: LabelEvent[] = [];
   const rejected: PoisonError[] = [];
   let badTimes = 0;
-  for (const each of labels) {
+  for (const [i, each] of labels.entries()) {
     try {
-      const label = labelJson(each, seq);
+      const label = labelJson(each, seq, i);
       const time_us = microsOf(label.cts) ?? parseTimestamp(label.cts);
       if (time_us === undefined) badTimes++;
       events.push({ kind: "label", time_us: time_us ?? now() * 1000, seq, origin, label });
@@ -93,11 +93,12 @@ function isText(value: unknown): boolean {
 /**
  * The known fields of a decoded label that are present, `sig` in JSON form. Null counts as absent.
  *
- * @param seq For the dead letter.
+ * @param seq For the dead letter, as is `place`, that of the label in its message.
  * @throws {PoisonError} `label-field` where `src`, `uri`, `val` or `cts` is missing, or any field is not of its type.
  */
-export function labelJson(label: unknown, seq: number): LabelEvent["label"] {
-  const bad = (why: string) => new PoisonError("label-field", `Cannot use label: ${why}`, { detail: { seq } });
+export function labelJson(label: unknown, seq: number, place: number): LabelEvent["label"] {
+  const bad = (why: string) =>
+    new PoisonError("label-field", `Cannot use label: ${why}`, { detail: { seq, label: place } });
   if (!isMap(label)) throw bad("it is not a map");
   const json: CborMap = {};
   for (const [name, isRight] of Object.entries(FIELDS)) {

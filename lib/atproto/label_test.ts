@@ -33,7 +33,9 @@ Deno.test("F57: a label without a field that it must have is rejected, the other
     for (const value of [undefined, null, 5, ""]) {
       const result = events([LABEL, { ...LABEL, [name]: value }, { ...LABEL, val: "other" }]);
       deepEqual(result.events.map(({ label }) => label.val), ["spam", "other"]);
-      deepEqual(result.rejected.map(({ reason, detail }) => [reason, detail]), [["label-field", { seq: 3 }]]);
+      deepEqual(result.rejected.map(({ reason, detail }) => [reason, detail]), [
+        ["label-field", { seq: 3, label: 1 }],
+      ]);
     }
   }
   equal(events([LABEL, [LABEL], "label", null]).rejected.length, 3);

@@ -74,6 +74,12 @@ export function weigh(batch: Batch<unknown>): number {
   return batch.items.length + (batch.poison?.length ?? 0) + (batch.filtered ?? 0) + (batch.duplicates ?? 0);
 }
 
+/** The least number of items from `count` on behind which a batch may be cut: what came as one stays together. */
+export function endOfUnit({ items, joined }: Batch<unknown>, count: number): number {
+  while (count < items.length && joined?.(items[count - 1], items[count])) count++;
+  return count;
+}
+
 /**
  * Cuts a batch behind its first `count` items. The first part gets the position after its last item where the source can
  * name it. All that is not an item stays with the part where it is true: gaps with the first, poison with the second.

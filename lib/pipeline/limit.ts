@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Batch, split, weigh } from "./batch.ts";
+import { type Batch, endOfUnit, split, weigh } from "./batch.ts";
 import type { Counters } from "./counters.ts";
 import type { Stage } from "./stages.ts";
 
@@ -68,10 +68,4 @@ function behind<T>(items: readonly T[], n: number, counts: ((item: T) => boolean
   let left = n;
   const index = items.findIndex((item) => counts(item) && --left === 0);
   return index < 0 ? undefined : index + 1;
-}
-
-/** The least number of items from `count` on behind which a batch may be cut. */
-function endOfUnit({ items, joined }: Batch<unknown>, count: number): number {
-  while (count < items.length && joined?.(items[count - 1], items[count])) count++;
-  return count;
 }

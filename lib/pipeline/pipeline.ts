@@ -9,7 +9,7 @@ import { Checkpointer } from "./checkpoint.ts";
 import { countCollection, type Counters, createCounters } from "./counters.ts";
 import { DeadRatio } from "./dead_ratio.ts";
 import { type DeadLetter, deliver, type DeliverOptions, type Outcome } from "./deliver.ts";
-import { GapError } from "./errors.ts";
+import { GapError, RewoundError } from "./errors.ts";
 import { Ledger, type OnAdvance } from "./ledger.ts";
 import { limit } from "./limit.ts";
 import { type Backoff, fullJitter } from "./retry.ts";
@@ -212,7 +212,8 @@ class Run<I, O> {
   async close(): Promise<void> {
     await Promise.all(this.#running);
     try {
-      await this.#checkpointer?.close();
+      // What the sink has lost is not safe, and the source is not to be told that it is.
+      await this.#checkpointer?.close(!(this.signal.reason instanceof RewoundError));
     } catch (error) {
       this.fail(error);
     }

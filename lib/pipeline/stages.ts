@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Batch, merge, type Poison, split, weigh } from "./batch.ts";
+import { type Batch, endOfUnit, merge, type Poison, split, weigh } from "./batch.ts";
 import { PoisonError } from "./errors.ts";
 
 /** A step between a source and a sink. */
@@ -78,7 +78,10 @@ export function filterEvents<T>(keep: (item: T) => boolean): Stage<T, T> {
 
 /** When {@link regroup} passes a group on. */
 export interface RegroupOptions {
-  /** Items a group: a batch that is too large is cut where its source can name the position, else passed whole. */
+  /**
+   * Items a group, and more only to the end of what came as one: a batch that is too large is cut where its source can name the position,
+   * else passed whole.
+   */
   readonly size: number;
   /** Groups of so many times `size` are passed on where a batch gives as much at once. @default {1} */
   readonly multiple?: number | undefined;
@@ -118,7 +121,9 @@ export function regroup<T>({ size, multiple = 1, ms }: RegroupOptions): Stage<T,
       if (parts.length > 0 && parts[0]!.key !== batch.key) flush(controller);
       let rest = batch;
       while (rest.items.length > room(rest)) {
-        const [first, second] = split(rest, room(rest));
+        const end = endOfUnit(rest, room(rest));
+        if (end === rest.items.length) break;
+        const [first, second] = split(rest, end);
         if (first.cursor === undefined) break; // a first part without its position would be doubled by a crash
         add(first, controller);
         rest = second;

@@ -131,6 +131,33 @@ Deno.test("regroup: never a cut between two items of one event", async () => {
   deepEqual(groups.map((g) => [g.items.length, g.cursor]), [[6, "2"]]);
 });
 
+Deno.test("F14: regroup: what came as one stays together, and a group is too large by no more than that", async () => {
+  const five = (item: unknown) => Math.floor((item as Num).n / 5);
+  const joined = (item: unknown, next: unknown) => five(item) === five(next);
+  const plan = fc.record({
+    sizes: fc.array(fc.integer({ min: 1, max: 12 }).map((n) => n * 5), { minLength: 1, maxLength: 5 }),
+    size: fc.integer({ min: 1, max: 20 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(plan, fc.boolean(), async ({ sizes, size }, mapped) => {
+      // As sources do it, a position is known only where a unit ends.
+      const extra = (batch: Batch<Num>): Partial<Batch<Num>> => ({
+        joined,
+        cursorAfter: (item) => five(item) === five({ n: (item as Num).n + 1 }) ? undefined : batch.cursorAfter?.(item),
+      });
+      const source = numbers({ count: 300, sizes, extra }).open();
+      const staged = mapped ? source.pipeThrough(mapEvents<Num, Num>((item) => ({ ...item }))) : source;
+      const groups = await collect(staged.pipeThrough(regroup({ size, ms: NEVER_MS })));
+      deepEqual(groups.flatMap(values), [...Array(300).keys()]);
+      for (const group of groups) {
+        equal(group.items.length < size + 5 && group.items.length % 5 === 0, true, `${group.items.length} of ${size}`);
+        equal(group.cursor, String(values(group).at(-1)));
+      }
+    }),
+    { seed: SEED },
+  );
+});
+
 Deno.test("regroup: an incomplete group goes out after its time, at the end, and at once when urgent", async () => {
   const open = Promise.withResolvers<void>();
   const groups: Batch<Num>[] = [];

@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { AnyEvent } from "../atproto/event.ts";
+import { inTime } from "../net/redis/in_time.ts";
 import { redisLink, type RedisLinkOptions } from "../net/redis/link.ts";
 import type { Gap } from "../pipeline/batch.ts";
 import { ConfigError, TransientError } from "../pipeline/errors.ts";
@@ -59,6 +60,11 @@ export interface RedisSinkOptions {
   readonly lockFolder?: string | undefined;
   /** How long the writer key lasts that nobody renews, in milliseconds; default 15,000. */
   readonly ownerTtlMs?: number;
+  /**
+   * Whether the source gives nothing again that was safe once, as a consumer group does: what the server loses may be missing then, and
+   * positions only count. Default: no.
+   */
+  readonly givenOnce?: boolean;
   /** Makes gaps durable before the position passes them: streams have no place for them. */
   readonly recordGaps?: (key: string, gaps: readonly Gap[]) => Promise<unknown>;
   /** Aborting gives up waiting for a position, because the server is away or another writer's key has not expired. */
@@ -110,7 +116,7 @@ export async function redisSink(options: RedisSinkOptions): Promise<RedisSink> {
     await link[Symbol.asyncDispose]();
   };
   try {
-    await keys();
+    await inTime(keys(), Infinity, options.stop);
   } catch (error) {
     if (!(error instanceof TransientError)) {
       await dispose();

@@ -44,6 +44,8 @@ export interface SinkEntry {
   readonly defaultConcurrency: number;
   /** Whether it commits the position together with the events. */
   readonly keepsPosition: boolean;
+  /** Whether it prints or drops whatever it is given, so that this need not be events. */
+  readonly takesAnything: boolean;
   /** Whether an event leads to anything in this sink; those that do not are filtered. Default: all do. */
   accepts?(settings: SinkSettings): Promise<(event: AnyEvent) => boolean>;
   /** Opens it; its code is loaded only now. */
@@ -65,6 +67,7 @@ const ENTRIES = {
     maxConcurrency: 1,
     defaultConcurrency: 1,
     keepsPosition: true,
+    takesAnything: false,
     open: async ({ db, table, indexes, retentionMs }) =>
       (await import("./sqlite.ts")).sqliteSink({ path: db, table, indexes, retentionMs }),
   },
@@ -74,6 +77,7 @@ const ENTRIES = {
     maxConcurrency: Infinity,
     defaultConcurrency: 4,
     keepsPosition: false,
+    takesAnything: false,
     accepts: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).acceptsEvent(elasticsearch!),
     open: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).elasticsearchSink(elasticsearch!),
     openDry: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).dryElasticsearchSink(elasticsearch!),
@@ -84,6 +88,7 @@ const ENTRIES = {
     maxConcurrency: 1,
     defaultConcurrency: 1,
     keepsPosition: true,
+    takesAnything: false,
     accepts: async ({ redis }) => (await import("./redis.ts")).acceptsEvent(redis!),
     open: async ({ redis }) => (await import("./redis.ts")).redisSink(redis!),
     openDry: async ({ redis }) => (await import("./redis.ts")).dryRedisSink(redis!),
@@ -95,6 +100,7 @@ const ENTRIES = {
     maxConcurrency: 1,
     defaultConcurrency: 1,
     keepsPosition: true,
+    takesAnything: false,
     open: async ({ queue }) => (await import("./queue.ts")).queueSink(queue!),
   },
   ndjson: {
@@ -103,6 +109,7 @@ const ENTRIES = {
     maxConcurrency: 1,
     defaultConcurrency: 1,
     keepsPosition: false,
+    takesAnything: true,
     open: async ({ out }) => (await import("./ndjson.ts")).ndjsonSink({ path: out }),
   },
   stdout: {
@@ -111,6 +118,7 @@ const ENTRIES = {
     maxConcurrency: 1,
     defaultConcurrency: 1,
     keepsPosition: false,
+    takesAnything: true,
     open: async () => (await import("./stdout.ts")).stdoutSink(),
   },
   null: {
@@ -119,6 +127,7 @@ const ENTRIES = {
     maxConcurrency: Infinity,
     defaultConcurrency: 1,
     keepsPosition: false,
+    takesAnything: true,
     open: async () => (await import("./null.ts")).nullSink(),
   },
 } satisfies Record<string, SinkEntry>;

@@ -9,7 +9,7 @@ import { repoProtocol } from "./firehose/protocol.ts";
 import { type LiveSource, liveSource } from "./live/source.ts";
 
 export type { FirehoseOptions } from "./firehose/options.ts";
-export type { LiveOptions, LiveTapEntry } from "./live/options.ts";
+export type { LiveOptions } from "./live/options.ts";
 export type { HostStats } from "./live/protocol.ts";
 export type { LiveSource, LiveStats } from "./live/source.ts";
 

@@ -3,11 +3,9 @@
  *
  * @module
  */
-import type { LabelsMessage } from "../atproto/label.ts";
-import { decodeLabelMessage, labelEvents } from "../atproto/label.ts";
 import { ConfigError } from "../pipeline/errors.ts";
-import { type LiveOptions, makeLivePlan } from "./live/options.ts";
-import type { Protocol } from "./live/protocol.ts";
+import { labelProtocol } from "./labels/protocol.ts";
+import { type LiveOptions, type LivePlan, makeLivePlan } from "./live/options.ts";
 import { type LiveSource, liveSource } from "./live/source.ts";
 
 /** Options of {@link labels}. */
@@ -23,24 +21,20 @@ export type LabelsOptions = LiveOptions;
  * @throws {ConfigError} with every fault of the options.
  */
 export function labels(options: LabelsOptions = {}): LiveSource {
+  const plan = makeLabelsPlan(options);
+  return liveSource(labelProtocol(plan.now), plan);
+}
+
+/**
+ * Checks the options and puts them together.
+ *
+ * @throws {ConfigError} with every fault that was found.
+ */
+export function makeLabelsPlan(options: LabelsOptions): LivePlan {
   const faults: string[] = [];
   // A labeler may have nothing to say for days.
   const plan = makeLivePlan(options, { hosts: ["mod.bsky.app"], begin: "oldest", idleTimeout: 0 }, faults);
   const [first, ...others] = faults;
   if (first !== undefined) throw new ConfigError([first, ...others]);
-  return liveSource(labelProtocol(plan.now), plan);
-}
-
-function labelProtocol(now: () => number): Protocol<LabelsMessage> {
-  return {
-    source: "labeler",
-    path: "/xrpc/com.atproto.label.subscribeLabels",
-    keyHead: "label_live:cursor:",
-    batchEvents: 0,
-    decode: decodeLabelMessage,
-    make(message, origin) {
-      const { events, rejected, badTimes } = labelEvents(message, { origin, now });
-      return { events, filtered: 0, rejected, badTimes };
-    },
-  };
+  return plan;
 }

@@ -8,10 +8,11 @@ import { batchStream, type Source, type SourceStats } from "../pipeline/source.t
 import { Lister } from "./list_repos/lister.ts";
 import { makeListPlan } from "./list_repos/options.ts";
 import type { ListReposOptions } from "./list_repos/options.ts";
+import { Beginning } from "./live/beginning.ts";
 import { type HostReading, loadPosition, noStats, readSideBySide, statsOfAll } from "./live/hosts.ts";
 
 export type { ListReposOptions } from "./list_repos/options.ts";
-export { DONE } from "./list_repos/lister.ts";
+export { DONE } from "./list_repos/done.ts";
 
 /** Lists of repos. The position of each host has a key of its own. */
 export interface ListReposSource extends Source<AnyEvent> {
@@ -37,15 +38,16 @@ export function listRepos(options: ListReposOptions = {}): ListReposSource {
   const keys = plan.endpoints.map(({ host }) => `${plan.keyPrefix}repo_backfill:cursor:${host}`);
   const own = keys[0]!;
   const readings: HostReading[] = plan.endpoints.map((endpoint, i) => {
-    const key = keys[i]!, stats = noStats();
+    const key = keys[i]!, stats = noStats(), beginning = new Beginning();
     return {
       host: endpoint.host,
       key,
       stats,
       async *read(open, stop) {
-        const saved = plan.restart ? undefined : await loadPosition(key, own, open, { ...plan, stop });
+        const saved = await loadPosition(key, own, open, { ...plan, stop });
         const load = open.load && (() => open.load!(key));
-        yield* new Lister({ plan, endpoint, key, load, stats, stop }, saved).batches();
+        const from = plan.restart && beginning.isAt(saved) ? undefined : saved;
+        yield* new Lister({ plan, endpoint, key, load, stats, stop }, from).batches();
       },
     };
   });

@@ -13,7 +13,7 @@ import { messageOf, PoisonError, TransientError } from "../pipeline/errors.ts";
 import { delay, LEAST_WAIT_MS } from "../pipeline/retry.ts";
 import type { CheckpointStore } from "../pipeline/sink.ts";
 import { batchStream, type OpenOptions, type Source } from "../pipeline/source.ts";
-import { decodeEntry } from "./redis/decode.ts";
+import { decodeEntry, rawEntry } from "./redis/decode.ts";
 import { byStream, Deliveries, type Delivery } from "./redis/deliveries.ts";
 import { createGroup, type GroupStream, joinGroup } from "./redis/group.ts";
 import { unlessHeld } from "./redis/held.ts";
@@ -61,12 +61,14 @@ class Consumer implements RedisSource {
   readonly #options: typeof DEFAULTS & RedisSourceOptions;
   readonly #link: RedisLink;
   /** Reads wait, and nothing else may wait for them. */
-  readonly #reading: RedisLink;
+  #reading: RedisLink;
   readonly #deliveries = new Deliveries();
   /** Which entry an event came in. */
   readonly #entryOf = new WeakMap<object, Delivery>();
   readonly #closed = new AbortController();
   readonly #figures = { read: 0, redelivered: 0, acknowledged: 0, dead: 0, deleted: 0 };
+  /** Settles when what was opened last reads no more. */
+  #over: Promise<void> | undefined;
   #streams: readonly GroupStream[] = [];
   #upkeep: AsyncDisposable | undefined;
 
@@ -111,9 +113,13 @@ class Consumer implements RedisSource {
 
   async *#batches(stop: AbortSignal, recall: OpenOptions<AnyEvent>["recall"]): AsyncGenerator<Batch<AnyEvent>, void> {
     const { claimMs, claimIdleMs } = this.#options;
+    const before = this.#over;
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    this.#over = over;
     try {
+      if (before) await this.#giveBack(before);
       await patiently(() => this.#join(), stop);
-      yield* this.#recover(stop, recall);
+      yield* this.#recover(stop, recall, { counts: before === undefined });
       for (let claimedAt = Date.now(); !stop.aborted;) {
         if (Date.now() - claimedAt >= claimMs) {
           claimedAt = Date.now();
@@ -127,7 +133,18 @@ class Consumer implements RedisSource {
       }
     } catch (error) {
       if (!stop.aborted) throw error;
+    } finally {
+      resolve();
     }
+  }
+
+  /** Opened again, after a sink has lost what it had confirmed: what is not acknowledged is to be delivered once more. */
+  async #giveBack(before: Promise<void>): Promise<void> {
+    await before;
+    this.#deliveries.clear();
+    // A read that nobody waits for any more must not take entries out of the stream.
+    await this.#reading[Symbol.asyncDispose]();
+    this.#reading = redisLink(this.#options.connection);
   }
 
   async #join(): Promise<void> {
@@ -135,6 +152,7 @@ class Consumer implements RedisSource {
     const deletes = afterAck === "delete";
     const join = { streams, partitions, group, consumer, from, deadStream, deletes };
     this.#streams = await joinGroup(this.#link, join);
+    this.#closed.signal.throwIfAborted();
     this.#upkeep ??= upkeep({
       link: this.#link,
       streams: this.#streams,
@@ -238,6 +256,7 @@ class Consumer implements RedisSource {
 
   /** The events of an entry; one that cannot be read is moved to the dead stream. */
   async #decode(stream: string, id: string, fields: readonly string[], stop: AbortSignal): Promise<AnyEvent[]> {
+    if (this.#options.raw) return [rawEntry({ stream, id, fields })];
     try {
       return decodeEntry({ stream, id, fields });
     } catch (error) {

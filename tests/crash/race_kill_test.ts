@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { startCli } from "../support/child.ts";
-import { parseSummary, rowsIn, run, serve, type Server, summaryOf } from "../support/program.ts";
+import { ended, parseSummary, rowsIn, run, serve, type Server, summaryOf, until } from "../support/program.ts";
 import { randomFrom, startNumber } from "../support/random.ts";
 import { realTest } from "../support/real_data.ts";
 import { readBack } from "../support/sqlite.ts";
@@ -47,10 +47,14 @@ realTest(
     await using b = await serve(folder.path, [`${folder.path}/b.jsonl`, "--rate", "45"]);
     const db = `${folder.path}/race.db`;
     const args = [...between(a, b), "-c", "all", "--db", db, "--batch-size", "4"];
-    await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "1"]);
+    // Enough for both to have sent something: lives that end before they connect add nothing.
+    await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "50"]);
     await killOften(folder.path, args, 800);
     const saved = [a, b].map((server) => savedSeq(db, server));
-    const last = await run(folder.path, [...args, "-t", "6", "--json"]);
+    await using child = startCli([...args, "--json"], { cwd: folder.path });
+    await until(() => rowsIn(db) === 153, "the last event");
+    child.kill();
+    const last = await ended(child);
     parseSummary(last);
     const asked = [a, b].map((server) => askedOf(last, server));
     assert.deepEqual(asked, saved.map((seq) => `from ${seq}`));
@@ -69,7 +73,8 @@ Deno.test(`J44: kill -9 at ${KILLS} random moments, a new and a legacy server at
   await using b = await serve(folder.path, [...made, "--rate", "12000", "--kind", "legacy"]);
   const db = `${folder.path}/k.db`;
   const args = [...between(a, b), "-c", "all", "--db", db, "--overlap", "1s"];
-  await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "1"]);
+  // Enough for both to have sent something: lives that end before they connect add nothing.
+    await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "50"]);
   await killOften(folder.path, args, 900);
   const rest = total - rowsIn(db);
   console.log(`${rest} of ${total} are left after the last kill`);
@@ -96,7 +101,8 @@ Deno.test("J44: into NDJSON: stopped 5 times nothing comes twice, and after kill
       const { cursor: _, ...event } = JSON.parse(line);
       return JSON.stringify(event);
     });
-  await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "1"]);
+  // Enough for both to have sent something: lives that end before they connect add nothing.
+    await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "50"]);
   for (let i = 0; i < 5; i++) {
     await summaryOf(folder.path, [...args, "-n", "2000"]);
     const found = keys();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Summary } from "../../cli/report.ts";
-import { type Child, startCli } from "../support/child.ts";
-import { assertMisuse, ended, parseSummary, rowsIn, run, summaryOf } from "../support/program.ts";
+import { startCli } from "../support/child.ts";
+import { CLAIMING, consume, fill, left, stopped, STREAM } from "../support/consume_run.ts";
+import { assertMisuse, ended, rowsIn, run, summaryOf } from "../support/program.ts";
 import { type RedisServer, sharedRedis, startRedis } from "../support/redis.ts";
 import { range, until } from "../support/redis_sink.ts";
 import { serviceTest } from "../support/services.ts";
@@ -9,37 +9,10 @@ import { readBack } from "../support/sqlite.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const redis = sharedRedis();
-const STREAM = "jetstream_live";
-const FAST = ["--block", "50ms", "--batch-timeout", "50ms", "--checkpoint-interval", "50ms"];
-const CLAIMING = ["--claim-idle", "1s", "--claim-interval", "200ms"];
 
-/** What `--json` tells of a run of `consume` besides. */
-interface ConsumeSummary extends Summary {
-  readonly consume: {
-    readonly read: number;
-    readonly redelivered: number;
-    readonly acknowledged: number;
-    readonly dead: number;
-    readonly lag: readonly { readonly stream: string; readonly entries: number | null; readonly pending: number }[];
-  };
-}
-
-const consume = (folder: string, server: RedisServer, ...args: string[]): Child =>
-  startCli(["consume", "--redis-url", server.url, "--from-stream", STREAM, ...FAST, "--json", ...args], {
-    cwd: folder,
-  });
-
-/** Fills the stream with the events 1 to `total`. */
-async function fill(folder: string, total: number): Promise<void> {
-  const args = ["jetstream", "--simulate", "-c", "all", "-n", String(total), "--sink", "redis"];
-  assert.equal((await summaryOf(folder, [...args, "--redis-url", redis().url])).written, total);
-}
-
-/** Entries that were delivered and not acknowledged, and those that were not delivered; -1 while there is no group. */
-async function left(server = redis()): Promise<number> {
-  const [own]: unknown[][] = await server.command("XINFO", "GROUPS", STREAM);
-  const of = (name: string) => Number(own![own!.indexOf(name) + 1]);
-  return own ? of("pending") + of("lag") : -1;
+/** How often a server was asked for entries without a group. */
+async function readsOf(server: RedisServer): Promise<number> {
+  return Number(/^cmdstat_xread:calls=(\d+)/m.exec(await server.command("INFO", "commandstats"))?.[1] ?? 0);
 }
 
 /** The numbers of the events in a database, sorted. */
@@ -48,17 +21,12 @@ function numbersOf(db: string): number[] {
     .sort((a, b) => a - b);
 }
 
-async function stopped(child: Child): Promise<ConsumeSummary> {
-  child.kill();
-  return parseSummary(await ended(child)) as ConsumeSummary;
-}
-
 serviceTest(
   "jetstream into Redis, consume into SQLite: the same events, acknowledged and removed",
   ["redis"],
   async () => {
     using folder = tempFolder();
-    await fill(folder.path, 5000);
+    await fill(folder.path, redis(), 5000);
     await using child = consume(folder.path, redis(), "--sink", "sqlite");
     const line = await child.stderr.waitFor(" run: ");
     assert.match(line, /run: sqlite \.\/bskyingest\.db \(--sink\), group bskyingest as .*-0$/);
@@ -84,7 +52,7 @@ serviceTest(
   async () => {
     using folder = tempFolder();
     const total = 20_000;
-    await fill(folder.path, total);
+    await fill(folder.path, redis(), total);
     const db = `${folder.path}/bskyingest.db`;
     const args = [...CLAIMING, "--sink", "sqlite", "--count", "100", "--batch-size", "50", "--after-ack", "keep"];
     await using first = consume(folder.path, redis(), ...args);
@@ -94,7 +62,7 @@ serviceTest(
     await until(() => rowsIn(db) > 1000);
     first.kill("SIGKILL");
     await first.status;
-    await until(async () => await left() === 0);
+    await until(async () => await left(redis()) === 0);
     const summary = await stopped(second);
     assert(summary.consume.redelivered > 0, "it took over what the other one left");
     assert.deepEqual(numbersOf(db), range(1, total));
@@ -106,7 +74,7 @@ serviceTest(
   ["redis"],
   async () => {
     using folder = tempFolder();
-    await fill(folder.path, 10_000);
+    await fill(folder.path, redis(), 10_000);
     const db = `${folder.path}/bskyingest.db`;
     for (let kill = 0; kill < 5; kill++) {
       await using child = consume(folder.path, redis(), "--sink", "sqlite", "--batch-size", "50", "--count", "100");
@@ -117,7 +85,7 @@ serviceTest(
       await child.status;
     }
     await using last = consume(folder.path, redis(), "--sink", "sqlite");
-    await until(async () => await left() === 0);
+    await until(async () => await left(redis()) === 0);
     await stopped(last);
     assert.deepEqual(numbersOf(db), range(1, 10_000));
   },
@@ -128,11 +96,11 @@ serviceTest(
   ["redis"],
   async () => {
     using folder = tempFolder();
-    await fill(folder.path, 10);
+    await fill(folder.path, redis(), 10);
     await redis().command("XADD", STREAM, "*", "event", '{"type":"nonsense"}');
     await redis().command("XADD", STREAM, "*", "event", "no json");
     await using child = consume(folder.path, redis(), "--sink", "ndjson");
-    await until(async () => await left() === 0);
+    await until(async () => await left(redis()) === 0);
     const { written, consume: { dead } } = await stopped(child);
     assert.deepEqual([written, dead], [10, 2]);
 
@@ -149,6 +117,19 @@ serviceTest(
     ]);
     assert.match((await letters("list")).found[0]!, /^\d+-0 {2}\d{4}-.*Z {2}consume {2}unknown_shape {2}/);
     assert.equal((await letters("list", "--reason", "not_json")).found.length, 1);
+    const [bad, text] = listed;
+    const shown = (await letters("show", text.id, bad.id, "--json")).found.map((line) => JSON.parse(line));
+    assert.deepEqual(shown, [text, bad]);
+    assert.deepEqual((await letters("show", bad.id, text.id, "--raw")).found, ['{"type":"nonsense"}', "no json"]);
+    const lines = (await letters("show", text.id)).found;
+    assert(lines.includes("reason: not_json") && lines.includes("field event: no json"), lines.join("\n"));
+    const where = ["--stream", STREAM, "--redis-url", redis().url];
+    assertMisuse(
+      await run(folder.path, ["dead-letter", "show", "1-1", ...where]),
+      /^Cannot show "1-1": .*_dlq has no such/,
+    );
+    assert.match((await letters("list", "--dead-stream", "other")).said, /^No dead letters$/);
+    assertMisuse(await run(folder.path, ["dead-letter", "list", "--dead-stream", "x"]), /^Cannot use --dead-stream x:/);
     assert.match((await letters("retry", "--dry-run")).said, /^Would put 2 entries of /);
     assert.match((await letters("retry", "--id", listed[0].id)).said, /^Put 1 entries of .* back into jetstream_live$/);
     const [back] = (await redis().entries(STREAM)).slice(-1);
@@ -180,35 +161,93 @@ serviceTest(
     };
     await redis().command("XADD", STREAM, "*", "event", JSON.stringify(commit));
     await using child = consume(folder.path, redis(), "--sink", "ndjson", "--validate", "reject");
-    await until(async () => await left() === 0);
+    await until(async () => await left(redis()) === 0);
     assert.equal((await stopped(child)).dead_lettered, 1);
     assert(child.stderr.lines.some((line) => line.endsWith(`dead-letter list --stream ${STREAM}`)));
     assert.equal((await redis().command("XRANGE", `${STREAM}_dlq`, "-", "+"))[0][1][3], "lexicon");
   },
 );
 
+serviceTest("--raw: entries as they are, whatever they are, and each is acknowledged", ["redis"], async () => {
+  using folder = tempFolder();
+  await redis().command("XADD", STREAM, "1-0", "event", '{"type":"nonsense"}');
+  await redis().command("XADD", STREAM, "2-0", "a", "1", "b", "zwei\n");
+  const lines = [
+    `{"stream":"${STREAM}","id":"1-0","fields":{"event":"{\\"type\\":\\"nonsense\\"}"}}`,
+    `{"stream":"${STREAM}","id":"2-0","fields":{"a":"1","b":"zwei\\n"}}`,
+  ];
+  await using child = consume(folder.path, redis(), "--sink", "ndjson", "--raw");
+  await until(async () => await left(redis()) === 0);
+  const { written, lag_ms, consume: { acknowledged, dead } } = await stopped(child);
+  assert.deepEqual([written, acknowledged, dead, typeof lag_ms], [2, 2, 0, "number"]);
+  assert.deepEqual(Deno.readTextFileSync(`${folder.path}/bskyingest.ndjson`).trimEnd().split("\n"), lines);
+  await using printing = consume(folder.path, redis(), "--sink", "stdout", "--raw", "--group", "other");
+  await printing.stdout.waitFor("zwei");
+  printing.kill();
+  assert.equal((await ended(printing)).code, 0);
+  assert.deepEqual(printing.stdout.lines, lines);
+});
+
 serviceTest("a dry run reads what the group has yet to read, and changes nothing", ["redis"], async () => {
   using folder = tempFolder();
-  await fill(folder.path, 100);
+  await fill(folder.path, redis(), 100);
   await using dry = consume(folder.path, redis(), "--sink", "sqlite", "--dry-run");
   await dry.stderr.waitFor("Dry run: sqlite");
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  const before = await readsOf(redis());
+  await until(async () => await readsOf(redis()) > before + 2); // it asks for more once it has taken what there was
   assert.equal((await stopped(dry)).would_write, 100);
-  assert.equal(await left(), -1);
+  assert.equal(await left(redis()), -1);
   assert.equal(await redis().command("XLEN", STREAM), 100);
 });
 
 serviceTest("consume into another stream: two processes write side by side", ["redis"], async () => {
   using folder = tempFolder();
-  await fill(folder.path, 3000);
+  await fill(folder.path, redis(), 3000);
   const args = ["--sink", "redis", "--stream", "copy", "--count", "100"];
   await using first = consume(folder.path, redis(), ...args);
   await using second = consume(folder.path, redis(), ...args);
-  await until(async () => await left() === 0);
+  for (const each of [first, second]) await each.stderr.waitFor(" run: "); // before, a signal would just end it
+  await until(async () => await left(redis()) === 0);
   const written = (await Promise.all([first, second].map(stopped))).map((summary) => summary.written);
   assert.equal(written[0]! + written[1]!, 3000);
   const numbers = (await redis().entries("copy")).map(({ value }) => JSON.parse(value).seq);
   assert.deepEqual(numbers.sort((a, b) => a - b), range(1, 3000));
+});
+
+/** Makes a server what a replica would be that lacks the newest entries of a stream: it has as many as `ARGV[1]`. */
+const LOSE = `
+local old = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[1])
+redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+for _, entry in ipairs(old) do redis.call('XADD', KEYS[1], '*', unpack(entry[2])) end
+redis.call('SET', KEYS[2], ARGV[1])
+redis.call('HINCRBY', KEYS[3], 'n', -3)`;
+
+serviceTest("R21: a fail-over that loses a part of the copy: what is not acknowledged is copied again, with a gap", [
+  "redis",
+], async () => {
+  using folder = tempFolder();
+  await fill(folder.path, redis(), 2000);
+  const args = ["--redis-url", redis().url, "--from-stream", STREAM, "--sink", "redis", "--stream", "copy", "--json"];
+  // Nothing is acknowledged before the end.
+  const slowly = ["--checkpoint-interval", "10m", "--batch-size", "100", "--batch-timeout", "50ms", "--block", "50ms"];
+  await using child = startCli(["consume", ...args, ...slowly], { cwd: folder.path });
+  const copied = async () => (await redis().entries("copy")).map(({ value }): number => JSON.parse(value).seq);
+  await until(async () => await redis().command("XLEN", "copy") === 2000);
+  const [cursor] = await redis().command("KEYS", "copy:cursor:*");
+  const [writer] = await redis().command("KEYS", "copy:writer:*");
+  await redis().command("EVAL", LOSE, "3", "copy", cursor, writer, "1000");
+  assert.equal((await copied()).length, 1000);
+  await fill(folder.path, redis(), 500);
+  await until(async () => new Set(await copied()).size === 2500);
+  const { exit, unsettled, consume: { acknowledged, dead, redelivered } } = await stopped(child);
+  assert.deepEqual([exit, unsettled, acknowledged, dead], [0, 0, 2500, 0]);
+  assert(redelivered >= 2000, `${redelivered} entries`);
+  assert.equal(child.stderr.lines.filter((line) => line.includes("Beginning again")).length, 1);
+  const { stdout } = await run(folder.path, ["gaps", "list", "--json"]);
+  const rows = stdout.map((line) => JSON.parse(line));
+  assert.deepEqual(rows.map(({ reason, state, from, to }) => [reason, state, from, to]), [
+    ["redis_rewound", "open", null, null],
+  ]);
 });
 
 serviceTest("a server that is away at the start or later is waited for", ["redis"], async () => {
@@ -239,5 +278,10 @@ Deno.test("misuse: no sink, no stream to write to, one that is read, a state fil
     ["--sink", "null", "--state-file", "x"],
     /^Cannot use --state-file: the position is kept by what is read$/,
   );
+  for (const sink of ["sqlite", "elasticsearch", "redis"]) {
+    const args = ["--sink", sink, "--stream", "copy", "--raw"];
+    await fails(args, new RegExp(`^Cannot use --raw with --sink ${sink}: it needs to know what is in an entry$`));
+  }
+  await fails(["--sink", "null", "--raw", "--ops", "create"], /^Cannot use --raw together with --ops/);
   await fails(["--sink", "null", "--partition", "x"], /^Cannot use --partition "x": it must be a number from 0 on$/);
 });

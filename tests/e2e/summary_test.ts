@@ -89,7 +89,7 @@ const FAULTS = ["--epoch", "2026-01-01", "--damage", "50", "--close-after", "700
 /** The endings: arguments, what the summary says, and whether a signal has to end the run. */
 const ENDINGS: Readonly<Record<string, { args: string[]; expected: Partial<Summary>; stop?: boolean }>> = {
   count: { args: ["-n", "1500"], expected: { written: 1500, ended_by: "count", exit: 3, error: null } },
-  time: { args: ["-t", "2"], expected: { ended_by: "time", exit: 3, error: null, unsettled: 0 } },
+  time: { args: ["-t", "4"], expected: { ended_by: "time", exit: 3, error: null, unsettled: 0 } },
   signal: { args: [], expected: { ended_by: "signal", exit: 0, error: null, unsettled: 0 }, stop: true },
   error: { args: ["--max-dead-ratio", "0.001"], expected: { ended_by: "error", exit: 1 } },
   "dry run": {

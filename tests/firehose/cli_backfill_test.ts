@@ -136,5 +136,10 @@ Deno.test("--simulate: made-up repos, without a network", async () => {
   using folder = tempFolder();
   const { written, ended_by } = await summaryOf(folder.path, ["backfill", "--simulate", "-n", "30"]);
   assert.deepEqual([written, ended_by], [30, "count"]);
-  assert.deepEqual(cursorsIn(folder.path), { "backfill-simulate:repo_backfill:cursor:simulate": "30" });
+  const key = "backfill-simulate:repo_backfill:cursor:simulate";
+  assert.deepEqual(cursorsIn(folder.path), { [key]: "30" });
+  const rest = await summaryOf(folder.path, ["backfill", "--simulate"]);
+  assert.deepEqual([rest.ended_by, cursorsIn(folder.path)], ["source", { [key]: DONE }]);
+  const [row] = readBack(dbIn(folder.path), "SELECT count(*) AS n, count(DISTINCT did) AS dids FROM repos");
+  assert.deepEqual(row, { n: 10_000, dids: 10_000 });
 });

@@ -229,9 +229,23 @@ Deno.test("F43: --until ends behind the first frame with that number or a higher
     equal((await run.result).endedBy, "source");
     equal(run.cursor, "12");
   }
-  await using done = runFirehose(server, { until: 10 }, at("12"));
-  await done.result;
-  equal(server.dials.length, 2);
+});
+
+Deno.test("F43: where --until is at the position or before it, nobody is dialled, and the log says so", async () => {
+  await using log = await captureLog();
+  await using server = await script(send(commit(13)));
+  for (
+    const [saved, options] of [["12", { until: 10 }], ["10", { until: 10 }], ["3", { until: 10, cursor: 12 }]] as const
+  ) {
+    await using run = runFirehose(server, options, at(saved));
+    equal((await run.result).endedBy, "source");
+    deepEqual([run.cursor, run.events], [saved, []]);
+  }
+  equal(server.dials.length, 0);
+  deepEqual(
+    log.lines.filter((line) => /^info: Nothing is left of host up to 10: the position is /.test(line)).length,
+    3,
+  );
 });
 
 Deno.test("a fatal error leaves what came before it in the sink, and the cursor there", async () => {

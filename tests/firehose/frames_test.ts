@@ -117,6 +117,15 @@ Deno.test("a message with a fault but a number moves the cursor together with it
   deepEqual([seqsOf(run.events), reasons(run)], [[5], ["field-did"]]);
 });
 
+Deno.test("F43: --until ends behind a frame of which only the number can be read", async () => {
+  for (const last of [messageFrame("#account", { seq: 6, did: "x" }), messageFrame("#news", { seq: 6 })]) {
+    await using server = await serving(commit(5), last, commit(7));
+    await using run = runFirehose(server, { until: 6 }, at("4"));
+    equal((await run.result).endedBy, "source");
+    deepEqual([seqsOf(run.events), run.cursor], [[5], "6"]);
+  }
+});
+
 realTest("F13: removed and unknown types give nothing and move the cursor; a #handle can count as an identity", [
   "synthetic_frames.json",
 ], async () => {

@@ -110,11 +110,11 @@ export function fileExists(path: string): boolean {
   }
 }
 
-/** Looks every 20 ms until `look` answers true; a run that never gets there fails the test after 20 s. */
+/** Looks every 20 ms until `look` answers true; a run that never gets there fails the test after a minute. */
 export async function until(look: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 60_000;
   while (!look()) {
-    assert(Date.now() < end, `Waited 20 s for ${what}`);
+    assert(Date.now() < end, `Waited a minute for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -162,7 +162,8 @@ async function processOf(port: number): Promise<number> {
   return Number(row.exec(new TextDecoder().decode(list.stdout))?.[1] ?? 0);
 }
 
-async function redisAt(port: number, password: string | undefined): Promise<RedisClient & Disposable> {
+/** A client of a server on a loopback port; it fails where the server is gone. */
+export async function redisAt(port: number, password?: string): Promise<RedisClient & Disposable> {
   const url = `redis://127.0.0.1:${port}`;
   const client = createClient({
     url,
@@ -175,6 +176,8 @@ async function redisAt(port: number, password: string | undefined): Promise<Redi
   });
   client.on("error", () => {}); // commands reject with it, too
   await client.connect();
+  const answers = () => client.sendCommand(["PING"]).then(() => true, ({ message }) => !/^LOADING/.test(message));
+  await until(answers, "it loads its data");
   return {
     url,
     port,

@@ -39,11 +39,11 @@ export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
-/** Waits until something is so, up to ten seconds. */
+/** Waits until something is so, up to half a minute: a busy machine takes its time. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const last = Date.now() + 10_000; Date.now() < last;) {
+  for (const last = Date.now() + 30_000; Date.now() < last;) {
     if (await isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error("Nothing of what was waited for happened within 10 s");
+  throw new Error("Nothing of what was waited for happened within 30 s");
 }

@@ -33,7 +33,7 @@ export function gapsIn(folder: string) {
 
 /** What the log of a run says it asked servers for: `live`, or `from` and a number. */
 export function askedOf({ stderr }: { readonly stderr: readonly string[] }): string[] {
-  return stderr.flatMap((line) => /live: Connected to .*, (live|from \d+)$/.exec(line)?.[1] ?? []);
+  return stderr.flatMap((line) => /live: Connected to .*, (live|from \d+)(?: job=\w+)?$/.exec(line)?.[1] ?? []);
 }
 
 /** What tells one event of a relay from another, however it is stored. */

@@ -99,18 +99,20 @@ export async function makeReading(context: MegastreamContext, target: Target): P
     },
     progress: progressOf(live),
     async begin() {
-      state = await openProcessedFiles(target.stateFile, {
-        nameOf: megastreamName,
-        timeOf: megastreamTime,
-        readOnly: values.dryRun,
-      });
+      state = await openState(target, values.dryRun);
     },
     run,
     report: (sink) => partOf({ figures, rows, failed: result?.failed ?? [], sink }),
   };
 }
 
-function stateText(state: ProcessedFiles): string {
+/** Which files are done. @throws {ConfigError} Where the state file cannot be read. */
+export function openState({ stateFile }: Target, readOnly: boolean): Promise<ProcessedFiles> {
+  return openProcessedFiles(stateFile, { nameOf: megastreamName, timeOf: megastreamTime, readOnly });
+}
+
+/** How many files are in which state. */
+export function stateText(state: ProcessedFiles): string {
   const { processed, failed, partial } = state.figures();
   if (processed + failed + partial === 0) return "no file is processed yet";
   return `${processed} files are processed, ${failed} failed, ${partial} begun`;

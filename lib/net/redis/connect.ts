@@ -26,6 +26,8 @@ export interface ConnectOptions {
   readonly connectMs: number;
   /** Until the server has answered then, in milliseconds. */
   readonly answerMs: number;
+  /** Aborting gives up. */
+  readonly signal: AbortSignal;
 }
 
 /** What commands are sent over. */
@@ -38,14 +40,14 @@ export interface Connection {
 
 /** Connects; a server that is one of a cluster's leads to all of them. Never reconnects: that is up to who uses it. */
 export async function connect(address: RedisAddress, options: ConnectOptions): Promise<Connection> {
-  const ms = options.connectMs + options.answerMs;
+  const ms = options.connectMs + options.answerMs, { signal } = options;
   const settings = settingsOf(address, options);
   if (!address.cluster) {
-    const single = await opened(singleServer(settings, address), ms);
-    if (!await inTime(isClusterNode(single), ms).catch(() => false)) return single;
+    const single = await opened(singleServer(settings, address), ms, signal);
+    if (!await inTime(isClusterNode(single), ms, signal).catch(() => false)) return single;
     single.destroy();
   }
-  return await opened(wholeCluster(settings, address), ms);
+  return await opened(wholeCluster(settings, address), ms, signal);
 }
 
 type Settings = ReturnType<typeof settingsOf>;
@@ -91,9 +93,9 @@ function wholeCluster(settings: Settings, { nodes }: RedisAddress): Opening {
   };
 }
 
-async function opened(opening: Opening, ms: number): Promise<Connection> {
+async function opened(opening: Opening, ms: number, signal: AbortSignal): Promise<Connection> {
   try {
-    await inTime(opening.connect(), ms);
+    await inTime(opening.connect(), ms, signal);
     return opening;
   } catch (error) {
     opening.destroy();

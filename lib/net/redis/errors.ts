@@ -9,6 +9,16 @@ import { ConfigError, messageOf, TransientError } from "../../pipeline/errors.ts
 /** Replies that nobody but the user can change. */
 const CONFIG_CODES = new Set(["NOAUTH", "WRONGPASS", "NOPERM", "CROSSSLOT"]);
 
+/** What the system's codes, and some of the client's own words, mean to people. */
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody listens there",
+  ENOTFOUND: "there is no such host",
+  ECONNRESET: "the connection broke",
+  "Connection timeout": "no connection came about in time",
+  "The client is closed": "it closed the connection",
+  "Socket closed unexpectedly": "it closed the connection",
+};
+
 /** The least time to leave a server alone that has no memory left, in milliseconds. */
 const OOM_WAIT_MS = 1000;
 
@@ -18,7 +28,8 @@ const OOM_WAIT_MS = 1000;
  * @param where The server, for people.
  */
 export function redisError(error: unknown, where: string): ConfigError | TransientError {
-  const text = `Cannot use Redis at ${where}: ${messageOf(error)}`;
+  const { code = "" } = error as { code?: string };
+  const text = `Cannot use Redis at ${where}: ${WORDS[code] ?? WORDS[messageOf(error)] ?? messageOf(error)}`;
   if (error instanceof ErrorReply) {
     const code = firstWord(error.message);
     if (CONFIG_CODES.has(code) || isRefusal(error.message)) return new ConfigError(text, { cause: error });

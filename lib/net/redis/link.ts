@@ -13,7 +13,7 @@ import { inTime } from "./in_time.ts";
 import type { LuaScript } from "./script.ts";
 
 /** How to reach a server. */
-export interface RedisLinkOptions extends Omit<ConnectOptions, "connectMs" | "answerMs"> {
+export interface RedisLinkOptions extends Omit<ConnectOptions, "connectMs" | "answerMs" | "signal"> {
   /** See `parseRedisUrl`. */
   readonly url: string;
   /** Of a connection, in milliseconds; default 5,000. */
@@ -51,11 +51,14 @@ export function redisLink(options: RedisLinkOptions): RedisLink {
   const { connectMs = 5000, commandMs = 10_000 } = options;
   const address = parseRedisUrl(options.url);
   let connecting: Promise<Connection> | undefined;
-  let closed = false;
+  const closed = new AbortController();
 
   function connection(): Promise<Connection> {
-    if (closed) throw new TransientError(`Cannot use Redis at ${address.describe}: the connection was closed`);
-    return connecting ??= connect(address, { ...options, connectMs, answerMs: commandMs }).catch((error) => {
+    if (closed.signal.aborted) {
+      throw new TransientError(`Cannot use Redis at ${address.describe}: the connection was closed`);
+    }
+    const settings = { ...options, connectMs, answerMs: commandMs, signal: closed.signal };
+    return connecting ??= connect(address, settings).catch((error) => {
       connecting = undefined;
       throw error;
     });
@@ -101,7 +104,7 @@ export function redisLink(options: RedisLinkOptions): RedisLink {
       }
     },
     async [Symbol.asyncDispose]() {
-      closed = true;
+      closed.abort(new Error("The connection was closed"));
       (await connecting?.catch(() => undefined))?.destroy();
     },
   };

@@ -49,6 +49,8 @@ export interface Owners extends AsyncDisposable {
    * @throws {LockHeldError} Where another process is and stays the writer.
    */
   acquire(keys: OwnedKeys, previous: string | undefined, signal?: AbortSignal): Promise<Ownership>;
+  /** Whether a token is one that this instance asked for and had no answer about. */
+  asked(writer: string, token: string): boolean;
 }
 
 interface Held {
@@ -119,6 +121,7 @@ export function owners({ link, ttlMs, lockFolder }: OwnersOptions): Owners {
         throw error;
       }
     },
+    asked: (writer, token) => asked.get(writer) === token,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await renewing;

@@ -6,10 +6,10 @@
 import { getLogger } from "@logtape/logtape";
 import { replyCode } from "../../net/redis/errors.ts";
 import type { RedisLink } from "../../net/redis/link.ts";
+import { patiently } from "../../net/redis/patience.ts";
 import { hostOfKey, type StreamKeys, writerOfHost } from "../../net/redis/stream_keys.ts";
 import type { Cursor, Gap } from "../../pipeline/batch.ts";
-import { ConfigError, messageOf, RewoundError, TransientError } from "../../pipeline/errors.ts";
-import { delay, fullJitter } from "../../pipeline/retry.ts";
+import { ConfigError, messageOf, RewoundError } from "../../pipeline/errors.ts";
 import type { SinkBatch } from "../../pipeline/sink.ts";
 import type { OwnedKeys, Owners } from "./owner.ts";
 
@@ -22,6 +22,7 @@ export interface PlacesOptions {
   /** Where the keys are; may throw what `start` throws. */
   readonly keys: () => Promise<StreamKeys>;
   readonly owned: Owners;
+  readonly givenOnce?: boolean;
   readonly recordGaps?: (key: string, gaps: readonly Gap[]) => Promise<unknown>;
   readonly stop?: AbortSignal | undefined;
 }
@@ -62,7 +63,7 @@ export interface Places {
 }
 
 /** Makes the writers of a sink. */
-export function writerPlaces({ link, stream, owned, stop, ...options }: PlacesOptions): Places {
+export function writerPlaces({ link, stream, owned, stop, givenOnce = false, ...options }: PlacesOptions): Places {
   const writers = new Map<string, Writer>();
   const confirmed = new Map<string, Cursor>();
 
@@ -102,10 +103,10 @@ export function writerPlaces({ link, stream, owned, stop, ...options }: PlacesOp
     const last = confirmed.get(key);
     if (stored === last && !certain) return writer;
     if (stored === undefined) {
-      if (last !== undefined) await lose(key, "redis_lost", "open");
+      if (last !== undefined) await lose(key, "redis_lost");
       return writer;
     }
-    await lose(key, "redis_rewound", "healed", stored);
+    await lose(key, "redis_rewound", stored);
     confirm(key, stored);
     throw new RewoundError(
       `Cannot go on after ${last ?? "nothing"} at ${link.describe}: Redis has lost writes, the position is ${stored}`,
@@ -113,24 +114,26 @@ export function writerPlaces({ link, stream, owned, stop, ...options }: PlacesOp
   }
 
   /** Records that writes up to the last confirmed one are gone: those after `from`, or who knows which. */
-  async function lose(key: string, reason: string, state: Gap["state"], from?: Cursor): Promise<void> {
+  async function lose(key: string, reason: "redis_lost" | "redis_rewound", from?: Cursor): Promise<void> {
     const detail = `${stream} at ${link.describe}`;
-    const hole = holeBetween(from, confirmed.get(key));
+    const hole = givenOnce ? holeBetween(undefined, undefined) : holeBetween(from, confirmed.get(key));
+    const state = givenOnce || reason === "redis_lost" ? "open" : "healed"; // what is read again makes it whole
     const gap: Gap = { source: "redis", host: hostOfKey(key), ...hole, reason, detail, state };
-    log.warn("Redis has lost what it had confirmed: {reason}, {detail}, from {from} to {to}", { ...gap });
+    const words = { reason, detail, from: hole.from ?? "?", to: hole.to ?? "?" };
+    log.warn("Redis has lost what it had confirmed: {reason}, {detail}, from {from} to {to}", words);
     await options.recordGaps?.(key, [gap]);
   }
 
   const load = (key: string) =>
-    patiently(async () => {
+    untilRead(async () => {
       const { stored } = await acquire(key, stop);
-      if (stored === undefined && confirmed.has(key)) await lose(key, "redis_lost", "open");
+      if (stored === undefined && confirmed.has(key)) await lose(key, "redis_lost");
       confirm(key, stored);
       return confirmed.get(key);
     }, stop);
 
   const forget = async (key: string) => {
-    await patiently(async () => {
+    await untilRead(async () => {
       const { cursor, plain } = await keysOf(key);
       await acquire(key, stop);
       for (const each of [cursor, plain]) if (each !== undefined) await link.send(each, ["DEL", each]);
@@ -159,16 +162,14 @@ function numberOf(cursor: Cursor): { readonly unit: "seq" | "us"; readonly numbe
 }
 
 /** Tries until it works: a position that cannot be read is not "none". */
-async function patiently<T>(work: () => Promise<T>, stop: AbortSignal | undefined): Promise<T> {
-  const backoff = fullJitter();
-  for (let attempt = 0;; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (replyCode(error) === "WRONGTYPE") throw new ConfigError(messageOf(error), { cause: error });
-      if (!(error instanceof TransientError)) throw error;
-      if (attempt === 0) log.warn("Cannot read the position yet: {error}", { error: messageOf(error) });
-      await delay(backoff(attempt, error)!, stop);
-    }
-  }
+function untilRead<T>(work: () => Promise<T>, stop: AbortSignal | undefined): Promise<T> {
+  const attempt = () =>
+    work().catch((error) => {
+      throw replyCode(error) === "WRONGTYPE" ? new ConfigError(messageOf(error), { cause: error }) : error;
+    });
+  return patiently(
+    attempt,
+    stop,
+    (error) => log.warn("Cannot read the position yet, trying again: {error}", { error }),
+  );
 }

@@ -55,7 +55,7 @@ export interface BatchWriterOptions extends PlacesOptions {
 
 /** Makes what writes batches. */
 export function batchWriter(options: BatchWriterOptions) {
-  const { link, stream, mark, backpressure = "length", backpressureMs = 5000, waitReplicas = 0 } = options;
+  const { link, owned, stream, mark, backpressure = "length", backpressureMs = 5000, waitReplicas = 0 } = options;
   const { maxLength = 0, leastAgeMs = 0, format, now = Date.now } = options;
   const entriesOf = streamEntries({ ...(format && { format }), host: options.host ?? false, now });
   const places = writerPlaces(options);
@@ -88,7 +88,7 @@ export function batchWriter(options: BatchWriterOptions) {
       const [state, detail] = await send(writer, items, keys, [writer.token, ...head, ...body], signal);
       if (state === "FULL") await pause("length", Number(detail), signal);
       else if (state === "REWOUND") writer = await places.recover(key, true, signal);
-      else if (state === "FENCED" && detail !== "") throw heldError(writer.name, String(detail));
+      else if (state === "FENCED" && detail && !owned.asked(writer.name, detail)) throw heldError(writer.name, detail);
       else if (state === "FENCED") writer = await places.recover(key, false, signal);
       else {
         await settle(writer, batch, entries.length, Number(detail ?? figures.length), signal);

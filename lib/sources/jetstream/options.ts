@@ -6,10 +6,10 @@
 import { getLogger } from "@logtape/logtape";
 import { type Kind, KINDS } from "../../atproto/event.ts";
 import { isDid, isNsid, wildcardHead } from "../../atproto/syntax.ts";
-import type { Frames } from "../../net/websocket.ts";
 import { idOfDictionary } from "../../net/zstd/dictionary.ts";
 import { ConfigError, messageOf } from "../../pipeline/errors.ts";
 import type { Backoff } from "../../pipeline/retry.ts";
+import type { TapEntry } from "../tap.ts";
 import { type Dictionary, suits } from "./dictionary_cache.ts";
 import type { Filter } from "./filter.ts";
 import { type Query, readQuery, unique } from "./query.ts";
@@ -19,12 +19,6 @@ const log = getLogger(["bskyingest", "jetstream"]);
 
 /** The most that a server accepts. */
 const MOST_COLLECTIONS = 100, MOST_DIDS = 10_000, MOST_MESSAGE_BYTES = 2 ** 32 - 1;
-
-/** What a tap is shown: connections, and between them the messages as they came. */
-export type TapEntry =
-  | { readonly type: "opened"; readonly url: string; readonly host: string; readonly wire: Wire }
-  | { readonly type: "frames"; readonly frames: Frames }
-  | { readonly type: "closed"; readonly code: number; readonly reason: string };
 
 /** Options of {@link jetstream}. All are checked together, before the first connection. */
 export interface JetstreamOptions {

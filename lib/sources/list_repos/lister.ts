@@ -12,13 +12,12 @@ import { delay } from "../../pipeline/retry.ts";
 import type { SourceStats } from "../../pipeline/source.ts";
 import type { Endpoint } from "../live/endpoint.ts";
 import { type Ask, BadPage } from "./bad_page.ts";
+import { DONE } from "./done.ts";
 import type { ListPlan } from "./options.ts";
 import { type Page, readPage } from "./page.ts";
 
 const log = getLogger(["bskyingest", "list_repos"]);
 
-/** The position behind the last page, as rsky-ingester has it. */
-export const DONE = "!ingester-done";
 /** Cursors that were sent are remembered, and so many empty pages in a row are no list. */
 const MOST_SENT = 1000, MOST_EMPTY = 100;
 const MOST_PAGE_BYTES = 16 * 1024 * 1024;
@@ -64,9 +63,13 @@ export class Lister {
     const { stop, plan, key } = this.#context;
     try {
       while (!stop.aborted) {
-        if (this.#cursor !== DONE) yield* this.#page();
-        else if (plan.recheckMs === undefined) return this.#sayDone();
-        else await this.#recheck(plan.recheckMs);
+        if (this.#cursor !== DONE) {
+          yield* this.#page();
+          continue;
+        }
+        this.#sayDone();
+        if (plan.recheckMs === undefined) return;
+        while (this.#cursor === DONE && !stop.aborted) await this.#recheck(plan.recheckMs);
       }
     } catch (error) {
       yield { key, items: [], cursor: undefined, urgent: true };

@@ -8,6 +8,9 @@ import { isDid } from "../../atproto/syntax.ts";
 import type { Poison } from "../../pipeline/batch.ts";
 import { PoisonError, TransientError } from "../../pipeline/errors.ts";
 
+/** Why an entry of a list is dead. */
+export const BAD_DID = "list-did";
+
 /** What a page holds. */
 export interface Page {
   readonly events: readonly RepoEvent[];
@@ -31,14 +34,27 @@ export function readPage(body: string, origin: Origin, position: string | undefi
   if (!Array.isArray(repos)) throw new TransientError("The answer has no repos");
   const events: RepoEvent[] = [], poison: Poison[] = [];
   for (const entry of repos as readonly unknown[]) {
-    const { did, head, rev, active, status } = (isObject(entry) ? entry : {}) as Record<string, unknown>;
-    if (typeof did === "string" && isDid(did)) {
-      const repo = { did, ...textOf({ head, rev, status }), ...(typeof active === "boolean" && { active }) };
-      events.push({ kind: "repo", did, time_us: nowUs, origin, repo });
-    } else poison.push(poisonOf(entry, origin, position));
+    try {
+      events.push(repoEvent(entry, origin, nowUs));
+    } catch (error) {
+      if (!(error instanceof PoisonError)) throw error;
+      poison.push(poisonOf(entry, error, origin, position));
+    }
   }
   const next = typeof cursor === "string" && cursor !== "" ? cursor : undefined;
   return { events, poison, entries: repos.length, next };
+}
+
+/**
+ * The event of one entry.
+ *
+ * @throws {PoisonError} `list-did` where it has no valid DID.
+ */
+export function repoEvent(entry: unknown, origin: Origin, nowUs: number): RepoEvent {
+  const { did, head, rev, active, status } = (isObject(entry) ? entry : {}) as Record<string, unknown>;
+  if (typeof did !== "string" || !isDid(did)) throw new PoisonError(BAD_DID, "Cannot use entry: it has no valid DID");
+  const repo = { did, ...textOf({ head, rev, status }), ...(typeof active === "boolean" && { active }) };
+  return { kind: "repo", did, time_us: nowUs, origin, repo };
 }
 
 function parse(body: string): Record<string, unknown> {
@@ -62,9 +78,14 @@ function textOf(members: Readonly<Record<string, unknown>>): Record<string, stri
   );
 }
 
-function poisonOf(entry: unknown, { host, wire }: Origin, position: string | undefined): Poison {
+function poisonOf(
+  entry: unknown,
+  error: PoisonError,
+  { host, wire }: Origin,
+  position: string | undefined,
+): Poison {
   return {
-    error: new PoisonError("list-did", "Cannot use entry: it has no valid DID"),
+    error,
     raw: JSON.stringify(entry),
     detail: { host, wire, position: position ?? null },
   };

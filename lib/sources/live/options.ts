@@ -3,16 +3,9 @@
  *
  * @module
  */
-import type { Origin } from "../../atproto/event.ts";
-import type { Frames } from "../../net/websocket.ts";
 import { type Backoff, fullJitter } from "../../pipeline/retry.ts";
+import type { TapEntry } from "../tap.ts";
 import { type Endpoint, readHosts } from "./endpoint.ts";
-
-/** What a tap is shown: connections, and between them the messages as they came. */
-export type LiveTapEntry =
-  | { readonly type: "opened"; readonly url: string; readonly host: string; readonly wire: Origin["wire"] }
-  | { readonly type: "frames"; readonly frames: Frames }
-  | { readonly type: "closed"; readonly code: number; readonly reason: string };
 
 /** Options of every source of numbered frames. All are checked together, before the first connection. */
 export interface LiveOptions {
@@ -41,7 +34,7 @@ export interface LiveOptions {
   /** The local clock, in milliseconds. @default {Date.now} */
   readonly now?: () => number;
   /** Shown everything that comes, before it is decoded. */
-  readonly tap?: (entry: LiveTapEntry) => void;
+  readonly tap?: (entry: TapEntry) => void;
   /** When to dial again. Default: full jitter, for ever. */
   readonly backoff?: Backoff;
 }

@@ -33,8 +33,6 @@ export interface PlaceOptions {
   /** Which command's source: in gaps. */
   readonly source: string;
   readonly host: string;
-  /** What the user says: `live`, `oldest`, or behind a number. */
-  readonly cursor?: "live" | "oldest" | number | undefined;
   /** Where to begin when neither the user nor a saved position says it. */
   readonly begin: "live" | "oldest";
 }
@@ -43,6 +41,8 @@ export interface PlaceOptions {
 export class Place {
   /** The number behind which to go on: of the last frame handed on, or where to begin; undefined: live. */
   seq: number | undefined;
+  /** What `seq` was at first; of a live stream, what it would have been. */
+  from: number | undefined;
   /** Frames that were not handed on because their numbers did not grow. */
   regressions = 0;
   readonly #options: PlaceOptions;
@@ -64,16 +64,17 @@ export class Place {
   /**
    * Takes up a saved position, or what the user says in its place.
    *
+   * @param cursor What the user says: `live`, `oldest`, or behind a number.
    * @throws {ConfigError} where it is needed and cannot be read: a run must never start live, or at the oldest, for that.
    */
-  start(saved: Cursor | undefined): void {
-    const { cursor, begin, host } = this.#options;
+  start(saved: Cursor | undefined, cursor?: "live" | "oldest" | number): void {
+    const { begin, host } = this.#options;
     const told = cursor ?? (saved === undefined ? begin : undefined);
     if (told === undefined) {
-      this.seq = readSeq(saved!, host);
+      this.from = this.seq = readSeq(saved!, host);
       return;
     }
-    this.seq = told === "live" ? undefined : told === "oldest" ? 0 : told;
+    this.from = this.seq = told === "live" ? undefined : told === "oldest" ? 0 : told;
     const before = saved !== undefined && isSeq(saved) ? Number(saved) : undefined;
     if (cursor === undefined || before === undefined) return;
     if (this.seq === undefined) this.expect("cursor_moved", undefined, before);
@@ -131,6 +132,7 @@ export class Place {
     this.#raise = this.#oversize = 0;
     if (this.#expected.size > 0) this.#resolve(seq);
     this.seq = seq;
+    this.from ??= seq - 1;
     return "new";
   }
 

@@ -93,7 +93,7 @@ export class Reader<M extends { readonly seq: number }> {
 
   /** Reads a frame as far as its number; whatever is no message with a number is dealt with here. */
   #decode(data: Buffer, binary: boolean): M | undefined {
-    const { protocol, stats, place } = this.#context;
+    const { protocol, stats } = this.#context;
     let frame: Frame | undefined;
     try {
       if (!binary) throw new PoisonError("frame-text", "Cannot read frame: it is a text message");
@@ -109,8 +109,7 @@ export class Reader<M extends { readonly seq: number }> {
       if (!(error instanceof PoisonError)) throw error;
       if (frame === undefined) count(stats.frames, "bad");
       this.#bury(error, data);
-      const seq = frame?.kind === "message" ? seqOf(frame.body) : undefined;
-      if (seq !== undefined && place.meet(seq) === "new") this.#moved = true;
+      if (frame?.kind === "message") this.#moveTo(seqOf(frame.body));
       if (!binary) this.over = { why: "broken", words: "it sent a text message" };
       else if (this.#context.plan.strict) this.over = { why: "broken", words: error.message };
     }
@@ -128,10 +127,16 @@ export class Reader<M extends { readonly seq: number }> {
 
   /** A type that was removed, or is not known yet: the position passes it all the same. */
   #pass(body: Uint8Array): undefined {
-    const { onIgnored, place } = this.#context;
-    onIgnored();
-    const seq = seqOf(body);
-    if (seq !== undefined && place.meet(seq) === "new") this.#moved = true;
+    this.#context.onIgnored();
+    this.#moveTo(seqOf(body));
+  }
+
+  /** A message of which nothing but its number can be read. */
+  #moveTo(seq: number | undefined): void {
+    const { place, plan } = this.#context;
+    if (seq === undefined || place.meet(seq) !== "new") return;
+    this.#moved = true;
+    if (seq >= plan.until) this.over = { why: "until" };
   }
 
   #inform({ name, ...info }: InfoMessage): void {
@@ -196,7 +201,7 @@ export class Reader<M extends { readonly seq: number }> {
 
   /** Everything since the last batch. */
   #batch(): Batch<AnyEvent> {
-    const { place, key } = this.#context;
+    const { place, key, protocol } = this.#context;
     const [items, poison, gaps] = [this.#items, this.#poison, place.takeGaps()];
     const [filtered, duplicates] = [this.#filtered, this.#duplicates];
     const [last] = items.slice(-1);
@@ -213,6 +218,8 @@ export class Reader<M extends { readonly seq: number }> {
       ...(filtered > 0 && { filtered }),
       ...(duplicates > 0 && { duplicates }),
       ...(gaps.length > 0 && { gaps }),
+      // Where each frame counts, an empty one only shows as the last of a write: there the position is behind all events.
+      ...(protocol.batchEvents === 0 && items.length === 0 && { urgent: true }),
       joined,
       cursorAfter(item) {
         const i = items.indexOf(item as AnyEvent);

@@ -11,6 +11,7 @@ import type { TransientError } from "../../pipeline/errors.ts";
 import { delay } from "../../pipeline/retry.ts";
 import type { SourceStats } from "../../pipeline/source.ts";
 import { USER_AGENT } from "../../version.ts";
+import type { Beginning } from "./beginning.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { FrameRate } from "./frame_rate.ts";
 import { futureCursor } from "./future.ts";
@@ -37,6 +38,7 @@ export interface SessionContext<M extends { readonly seq: number }> {
   readonly key: string;
   /** The saved position. */
   readonly load: () => Promise<Cursor | undefined>;
+  readonly beginning: Beginning;
   readonly stats: SourceStats;
   readonly hostStats: HostStats;
   readonly stop: AbortSignal;
@@ -56,10 +58,10 @@ export class Session<M extends { readonly seq: number }> {
   #done = false;
 
   constructor(context: SessionContext<M>) {
-    const { protocol: { source }, plan: { cursor, begin }, endpoint: { host } } = context;
+    const { protocol: { source }, plan: { begin }, endpoint: { host } } = context;
     this.#context = context;
     this.#origin = Object.freeze({ source, wire: "relay", host });
-    this.#place = new Place({ source, host, cursor, begin });
+    this.#place = new Place({ source, host, begin });
     this.#judge = new Judge(host);
   }
 
@@ -86,13 +88,18 @@ export class Session<M extends { readonly seq: number }> {
   }
 
   async #start(): Promise<void> {
-    const { plan: { cursor, until }, endpoint: { host } } = this.#context;
+    const { plan, beginning, endpoint: { host } } = this.#context;
+    const { until } = plan;
     const saved = await this.#context.load();
-    this.#place.start(saved);
+    const cursor = beginning.isAt(saved) ? beginning.from ?? plan.cursor : undefined;
+    this.#place.start(saved, cursor);
     this.#started = true;
-    this.#done = (this.#place.seq ?? -1) >= until;
-    if (cursor === undefined || saved === undefined) return;
-    log.warn("Leaving the saved position {saved} of {host} for --cursor {cursor}", { saved, host, cursor });
+    if (cursor !== undefined && plan.cursor !== undefined && saved !== undefined) {
+      log.warn("Leaving the saved position {saved} of {host} for --cursor {cursor}", { saved, host, cursor });
+    }
+    const { seq } = this.#place;
+    this.#done = seq !== undefined && seq >= until;
+    if (this.#done) log.info("Nothing is left of {host} up to {until}: the position is {seq}", { host, until, seq });
   }
 
   /** One connection, and the wait that follows it. */
@@ -144,12 +151,15 @@ export class Session<M extends { readonly seq: number }> {
   }
 
   async *#read(connection: Connection, reader: Reader<M>): AsyncGenerator<Batch<AnyEvent>, void> {
-    const { plan, stats } = this.#context;
+    const { plan, stats, beginning } = this.#context;
     for await (const chunk of connection.frames.values({ preventCancel: true })) {
       plan.tap?.({ type: "frames", frames: chunk });
       for (const { length } of chunk.data) stats.bytesReceived += length;
       this.#rate.add(chunk.data.length);
-      yield* reader.batches(chunk);
+      for (const batch of reader.batches(chunk)) {
+        beginning.from ??= this.#place.from;
+        yield batch;
+      }
       if (reader.progressed) this.#judge.progressed();
       if (reader.over !== undefined) return;
     }

@@ -9,6 +9,7 @@ import type { Batch } from "../../pipeline/batch.ts";
 import { ConfigError, FatalError, messageOf } from "../../pipeline/errors.ts";
 import { delay } from "../../pipeline/retry.ts";
 import { batchStream, type Source, type SourceStats } from "../../pipeline/source.ts";
+import { Beginning } from "./beginning.ts";
 import { type HostReading, loadPosition, noStats, readSideBySide, statsOfAll } from "./hosts.ts";
 import type { LivePlan } from "./options.ts";
 import { type HostStats, noHostStats, type Protocol } from "./protocol.ts";
@@ -56,7 +57,7 @@ export function liveSource<M extends { readonly seq: number }>(
   const hostStats = plan.endpoints.map(noHostStats);
   const sessions = new Set<Session<M>>();
   const readings: HostReading[] = plan.endpoints.map((endpoint, i) => {
-    const key = keys[i]!, stats = noStats();
+    const key = keys[i]!, stats = noStats(), beginning = new Beginning();
     const isOtherHealthy = () => dedupe && readings.some((each) => each.stats !== stats && each.stats.connected);
     return {
       host: endpoint.host,
@@ -64,7 +65,8 @@ export function liveSource<M extends { readonly seq: number }>(
       stats,
       async *read(open, stop) {
         const load = () => loadPosition(key, own, open, { ...plan, stop });
-        const session = new Session({ protocol, plan, endpoint, key, load, stats, hostStats: hostStats[i]!, stop });
+        const context = { protocol, plan, endpoint, key, load, beginning, stats, hostStats: hostStats[i]!, stop };
+        const session = new Session(context);
         sessions.add(session);
         try {
           yield* again(session, isOtherHealthy, stop);

@@ -50,6 +50,8 @@ export interface DeadStreamOptions {
   readonly connection: RedisLinkOptions;
   /** The stream that was read. */
   readonly stream: string;
+  /** Where its dead entries are; default: beside it, `<stream>_dlq`. */
+  readonly deadStream?: string | undefined;
   /** Which of so many partitions an event belongs to. */
   readonly partitionOf: (event: AnyEvent, partitions: number) => number;
 }
@@ -70,7 +72,7 @@ export interface DeadStream extends AsyncDisposable {
  *
  * @throws {ConfigError} For a URL that is none.
  */
-export function redisDeadStream({ connection, stream, partitionOf }: DeadStreamOptions): DeadStream {
+export function redisDeadStream({ connection, stream, deadStream, partitionOf }: DeadStreamOptions): DeadStream {
   const link = redisLink(connection);
   let known: Promise<string> | undefined;
 
@@ -82,7 +84,7 @@ export function redisDeadStream({ connection, stream, partitionOf }: DeadStreamO
     return partitionStream(stream, event === undefined ? 0 : partitionOf(event, Number(count)));
   }
 
-  const dead = () => known ??= findStreams(link, stream, {}).then(([first]) => first!.dead);
+  const dead = () => known ??= findStreams(link, stream, { deadStream }).then(([first]) => first!.dead);
   return {
     describe: async () => `${link.describe} ${await dead()}`,
     async *entries(filter = {}) {

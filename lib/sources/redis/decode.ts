@@ -30,6 +30,17 @@ export function decodeEntry(message: StreamMessage): AnyEvent[] {
   throw shapeError(`it has no field event, labels or repo`);
 }
 
+/**
+ * An entry as it is in place of an event, for sinks that print what they are given: `raw` is its text. Of fields of one name the last
+ * one counts.
+ */
+export function rawEntry({ stream, id, fields }: StreamMessage): AnyEvent {
+  const members = Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i], fields[2 * i + 1]]);
+  const raw = JSON.stringify({ stream, id, fields: Object.fromEntries(members) });
+  const origin: Origin = { source: "consume", wire: "relay", host: stream };
+  return { time_us: microsOfId(id), origin, raw } as unknown as AnyEvent;
+}
+
 const READERS: Readonly<Record<string, (json: Json, message: StreamMessage) => AnyEvent[]>> = {
   event: (json, message) => [readEvent(json, message)],
   labels: readLabels,

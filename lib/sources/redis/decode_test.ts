@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { type AnyEvent, eventId, type LabelEvent } from "../../atproto/event.ts";
+import { type AnyEvent, eventId, type LabelEvent, toJson } from "../../atproto/event.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import { isStreamed, streamEntries, type StreamFormat } from "../../transforms/stream_events.ts";
 import { realTest } from "../../../tests/support/real_data.ts";
 import { streamRecords } from "../../../tests/support/stream_records.ts";
-import { decodeEntry } from "./decode.ts";
+import { decodeEntry, rawEntry } from "./decode.ts";
 
 const [stream, id] = ["firehose_live", "1783175892000-0"];
 const back = (events: readonly AnyEvent[], format: StreamFormat = "bsky", now = () => 1_783_175_892_000): AnyEvent[] =>
@@ -114,4 +114,10 @@ Deno.test("R37: what is no entry of these formats is poison", () => {
   assert.equal(reason("labels", '{"seq":1}'), "unknown_shape");
   assert.equal(reason("repo", "{}"), "unknown_shape");
   assert.equal(reason("other", "{}"), "unknown_shape");
+});
+
+Deno.test("an entry as it is has its id, its fields and its time, whatever is in it", () => {
+  const entry = rawEntry({ stream: "jobs", id, fields: ["a", "no json\n", "__proto__", "é"] });
+  assert.equal(toJson(entry), `{"stream":"jobs","id":"${id}","fields":{"a":"no json\\n","__proto__":"é"}}`);
+  assert.equal(entry.time_us, 1_783_175_892_000_000);
 });

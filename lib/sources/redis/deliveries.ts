@@ -65,6 +65,11 @@ export class Deliveries {
     this.#changed = Promise.withResolvers();
   }
 
+  /** Forgets all: they are to be handed on again. */
+  clear(): void {
+    this.#open.clear();
+  }
+
   /** Resolves when all up to `index` are acknowledged, or when `signal` aborts. */
   async settled(index: number, signal: AbortSignal): Promise<void> {
     const { promise: aborted, resolve } = Promise.withResolvers<void>();

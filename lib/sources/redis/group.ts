@@ -3,10 +3,13 @@
  *
  * @module
  */
+import { getLogger } from "@logtape/logtape";
 import { replyCode } from "../../net/redis/errors.ts";
 import type { RedisLink } from "../../net/redis/link.ts";
 import { partitionsKey, partitionStream } from "../../net/redis/stream_keys.ts";
 import { ConfigError, messageOf } from "../../pipeline/errors.ts";
+
+const log = getLogger(["bskyingest", "consume"]);
 
 /** Who reads what. */
 export interface GroupOptions {
@@ -38,6 +41,9 @@ export async function joinGroup(link: RedisLink, options: GroupOptions): Promise
   const streams: GroupStream[] = [];
   for (const stream of options.streams) streams.push(...await findStreams(link, stream, options));
   for (const { name } of streams) {
+    if (await link.send(name, ["EXISTS", name]) === 0) {
+      log.warn("There is no stream {name} yet: waiting for its first entry", { name });
+    }
     await createGroup(link, name, options.group, startOf(options.from));
     if (options.deletes) await checkAlone(link, name, options.group);
   }

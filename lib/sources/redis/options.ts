@@ -31,6 +31,11 @@ export interface RedisSourceOptions {
   readonly maxDeliveries?: number;
   /** Where dead entries go; default: a stream beside each stream, `<stream>_dlq`. */
   readonly deadStream?: string | undefined;
+  /**
+   * Hand entries on as they are, `{"stream", "id", "fields"}`, in place of events: only for sinks that print what they are given. Default:
+   * no.
+   */
+  readonly raw?: boolean;
   /** What happens to entries that are acknowledged: removed once every group is done with them (default), at once, or never. */
   readonly afterAck?: "trim" | "delete" | "keep";
   /** How often to trim, in milliseconds; default 5,000. */
@@ -61,6 +66,7 @@ export const DEFAULTS = {
   claimIdleMs: 60_000,
   claimMs: 10_000,
   maxDeliveries: 5,
+  raw: false,
   afterAck: "trim" as "trim" | "delete" | "keep",
   trimMs: 5000,
 };

@@ -9,7 +9,7 @@ import { type RedisLink, redisLink } from "../../net/redis/link.ts";
 import type { Batch, Poison } from "../../pipeline/batch.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
 import { batchStream, type Source } from "../../pipeline/source.ts";
-import { decodeEntry } from "./decode.ts";
+import { decodeEntry, rawEntry } from "./decode.ts";
 import { findStreams, type GroupOptions } from "./group.ts";
 import { DEFAULTS, type RedisSourceOptions } from "./options.ts";
 import { patiently } from "./patience.ts";
@@ -36,7 +36,7 @@ export function redisPreview(options: Omit<RedisSourceOptions, "consumer">): Red
         );
         for (const [stream, entries] of found ?? []) {
           places.set(stream, entries.at(-1)![0]);
-          yield batchOf(stream, entries);
+          yield batchOf(stream, entries, settings.raw ? (message) => [rawEntry(message)] : decodeEntry);
         }
       }
     } catch (error) {
@@ -82,12 +82,12 @@ function member(flat: readonly unknown[], name: string): any {
   return flat[flat.indexOf(name) + 1];
 }
 
-function batchOf(stream: string, entries: readonly Entry[]): Batch<AnyEvent> {
+function batchOf(stream: string, entries: readonly Entry[], decode: typeof decodeEntry): Batch<AnyEvent> {
   const items: AnyEvent[] = [];
   const poison: Poison[] = [];
   for (const [id, fields] of entries) {
     try {
-      items.push(...decodeEntry({ stream, id, fields: fields ?? [] }));
+      items.push(...decode({ stream, id, fields: fields ?? [] }));
     } catch (error) {
       if (!(error instanceof PoisonError)) throw error;
       poison.push({ error, raw: fields?.[1] ?? "" });

@@ -49,9 +49,10 @@ export async function* recoverable(options: RecoverOptions): AsyncGenerator<Reco
     const args = ["XPENDING", stream, group, start, "+", String(PAGE), consumer];
     const page: Row[] = await patiently(() => link.send(stream, args, { signal }), signal);
     const waiting = page.filter(([id]) => !deliveries.has(stream, id));
-    const dead = waiting.filter(([, , , times]) => times >= maxDeliveries).map(([id]) => id);
+    const isDead = ([, , , times]: Row) => times + Number(counts) > maxDeliveries;
+    const dead = waiting.filter(isDead).map(([id]) => id);
     if (dead.length > 0) yield { entries: [], alone: false, dead };
-    const rest = waiting.filter(([, , , times]) => times < maxDeliveries);
+    const rest = waiting.filter((row) => !isDead(row));
     while (rest.length > 0) {
       const most = groupSize(maxDeliveries - rest[0]![3]);
       const alike = rest.findIndex(([, , , times]) => groupSize(maxDeliveries - times) !== most);
