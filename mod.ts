@@ -38,13 +38,15 @@
  */
 export * from "./lib/atproto/event.ts";
 export * from "./lib/pipeline/batch.ts";
-export { type Counters, createCounters, type Passed } from "./lib/pipeline/counters.ts";
+export { type Blocked, type Counters, createCounters, type Passed } from "./lib/pipeline/counters.ts";
 export type { DeadLetter, Letter } from "./lib/pipeline/deliver.ts";
 export * from "./lib/pipeline/errors.ts";
+export { BlockedTime, Link, type ReadyState } from "./lib/pipeline/link.ts";
 export { type PipelineOptions, type PipelineResult, runPipeline } from "./lib/pipeline/pipeline.ts";
 export { DeadRatio, type DeadRatioOptions } from "./lib/pipeline/dead_ratio.ts";
 export { type Backoff, fullJitter } from "./lib/pipeline/retry.ts";
 export type * from "./lib/pipeline/sink.ts";
+export type { PipelineWatch } from "./lib/pipeline/watch.ts";
 export { batchStream, type OpenOptions, type Source, type SourceStats } from "./lib/pipeline/source.ts";
 export { filterEvents, mapEvents, regroup, type RegroupOptions, type Stage } from "./lib/pipeline/stages.ts";
 export { type JetstreamRace, jetstreamRace, type JetstreamRaceOptions } from "./lib/sources/jetstream/race.ts";
@@ -163,6 +165,16 @@ export type { ConnectOptions as RedisConnectOptions } from "./lib/net/redis/conn
 export { isStreamed } from "./lib/transforms/stream_events.ts";
 export { type SqliteIndex, type SqliteSink, sqliteSink, type SqliteSinkOptions } from "./lib/sinks/sqlite.ts";
 export { stdoutSink, type StdoutSinkOptions } from "./lib/sinks/stdout.ts";
+export {
+  type DeliveryOptions as WebhookDeliveryOptions,
+  type Durations,
+  type WebhookFigures,
+  type WebhookSink,
+  webhookSink,
+  type WebhookSinkOptions,
+  type WebhookTarget,
+} from "./lib/sinks/webhook.ts";
+export type { Address } from "./lib/net/guard.ts";
 export { type DeadLetterFile, type DeadLetterOptions, openDeadLetter } from "./lib/state/dead_letter.ts";
 export { type FileCheckpointOptions, type FileCheckpoints, fileCheckpoints } from "./lib/state/file_checkpoint.ts";
 export { type GapStore, openGapStore } from "./lib/state/gaps.ts";

@@ -6,13 +6,14 @@
  */
 import { ConfigError, messageOf } from "../lib/pipeline/errors.ts";
 import { EXIT, exitStatus } from "./exit.ts";
+import type { IngestOptions } from "./ingest/transfer.ts";
 import { type Arguments, parseArguments } from "./kit/arguments.ts";
 import { type CommandContext, type Target, targetsOf } from "./kit/command.ts";
 import type { Option, Options } from "./kit/declaration.ts";
 import { didYouMean } from "./kit/suggest.ts";
 import { globalOptions } from "./options/global.ts";
 import { mergeOptions, openLog, prepare, report, type Session } from "./session.ts";
-import { listenForSignals, type Signals } from "./signals.ts";
+import { listenForSignals } from "./signals.ts";
 
 /** The variable that stands for a command. */
 export const INGESTER_MODE = "INGESTER_MODE";
@@ -45,7 +46,9 @@ export async function runIngesterMode(session: Session, args: readonly string[])
   const { globals } = jobs[0]!.context;
   await using _log = await openLog(session, globals);
   using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
-  return await runSideBySide(session, jobs, signals);
+  const { startListening } = await import("./ingest/ops.ts");
+  await using ops = await startListening(jobs[0]!.context as unknown as CommandContext<IngestOptions>);
+  return await runSideBySide(session, jobs, { signals, ops });
 }
 
 async function targetsOfMode({ program: { registry } }: Session, mode: string): Promise<Target[]> {
@@ -114,16 +117,20 @@ function checkApart(jobs: readonly Job[], faults: Set<string>): void {
 }
 
 /** Runs all of them to their ends. The first one that fails has the others end, and gives its status. */
-async function runSideBySide(session: Session, jobs: readonly Job[], signals: Signals): Promise<number> {
+async function runSideBySide(
+  session: Session,
+  jobs: readonly Job[],
+  inPlace: NonNullable<CommandContext["inPlace"]>,
+): Promise<number> {
   const { withContext } = await import("@logtape/logtape");
   let failed: number | undefined;
   const told = new Set<string>();
   const run = async ({ target, context }: Job): Promise<number> => {
     try {
-      return await withContext({ job: context.command }, () => target.action.run({ ...context, inPlace: { signals } }));
+      return await withContext({ job: context.command }, () => target.action.run({ ...context, inPlace }));
     } catch (error) {
       failed ??= exitStatus(error);
-      signals.end(`${context.command} failed`);
+      inPlace.signals.end(`${context.command} failed`);
       // What is wrong with the sink they all find out.
       if (!told.has(messageOf(error))) report({ ...session, path: [...target.path] }, error);
       told.add(messageOf(error));

@@ -5,11 +5,15 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { LogLevel, LogRecord, Sink, TextFormatter } from "@logtape/logtape";
+import { recentErrors } from "../lib/ops/recent_errors.ts";
 import { ConfigError, messageOf } from "../lib/pipeline/errors.ts";
 import type { Values } from "./kit/declaration.ts";
 import { redactText } from "./kit/redact.ts";
 import { systemReason } from "./kit/terminal.ts";
 import type { GlobalOptions } from "./options/global.ts";
+
+/** The newest warnings and errors of this process, for the operations server. */
+export const recent = recentErrors((record) => redactText(messageText(record)));
 
 /** What the log depends on. */
 export interface LogOptions {
@@ -28,7 +32,9 @@ export interface LogOptions {
 export async function configureLog({ globals, stderr, isTerminal }: LogOptions): Promise<AsyncDisposable> {
   const level = effectiveLevel(globals);
   const file = globals.logFile === undefined ? undefined : openLogFile(globals.logFile);
-  const { configure, dispose, getJsonLinesFormatter, getLogfmtFormatter } = await import("@logtape/logtape");
+  const { configure, dispose, getJsonLinesFormatter, getLevelFilter, getLogfmtFormatter, withFilter } = await import(
+    "@logtape/logtape"
+  );
   const formatter = (short: boolean): TextFormatter => {
     if (globals.logFormat === "json") return getJsonLinesFormatter();
     if (globals.logFormat === "logfmt") return getLogfmtFormatter();
@@ -39,15 +45,17 @@ export async function configureLog({ globals, stderr, isTerminal }: LogOptions):
     const encoder = new TextEncoder();
     sinks.file = lineSink(formatter(false), (line) => file.writeSync(encoder.encode(`${redactText(line)}\n`)));
   }
+  // Whatever is told to people: warnings are kept for the operations server as well.
+  const told = Object.entries(sinks).map(([name, sink]) => [name, withFilter(sink, getLevelFilter(level))] as const);
   await configure({
     reset: true,
     // For what `withContext` adds: which of several jobs a record is of.
     contextLocalStorage: new AsyncLocalStorage<Record<string, unknown>>(),
-    sinks,
+    sinks: { ...Object.fromEntries(told), recent: recent.sink, meta: sinks.stderr! },
     loggers: [
-      { category: "bskyingest", sinks: level === null ? [] : Object.keys(sinks), lowestLevel: level },
+      { category: "bskyingest", sinks: [...Object.keys(sinks), "recent"], lowestLevel: lower(level, "warning") },
       // LogTape's own complaints, such as a log file that cannot be written.
-      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
+      { category: ["logtape", "meta"], sinks: ["meta"], lowestLevel: "warning" },
     ],
   });
   return {
@@ -63,6 +71,12 @@ function effectiveLevel({ logLevel, quiet, verbose }: LogOptions["globals"]): Lo
   if (logLevel === "off") return null;
   if (quiet) return logLevel === "error" ? "error" : "warning";
   return verbose ? "debug" : logLevel;
+}
+
+/** Of two levels the one that lets more through. */
+function lower(level: LogLevel | null, other: LogLevel): LogLevel {
+  const order: readonly LogLevel[] = ["trace", "debug", "info", "warning", "error", "fatal"];
+  return level !== null && order.indexOf(level) < order.indexOf(other) ? level : other;
 }
 
 function openLogFile(path: string): Deno.FsFile {
@@ -82,12 +96,15 @@ export function formatText(record: LogRecord, short: boolean): string {
   const at = new Date(record.timestamp);
   const time = short ? at.toTimeString().slice(0, 8) : at.toISOString();
   const category = record.category.slice(record.category.length > 1 ? 1 : 0).join(".");
-  const message = record.message.map((part, i) => i % 2 === 0 ? part : show(part)).join("");
   const template = typeof record.rawMessage === "string" ? record.rawMessage : "";
   const rest = Object.entries(record.properties)
     .filter(([key]) => !template.includes(`{${key}}`))
     .map(([key, value]) => ` ${key}=${quote(show(value))}`);
-  return escapeControls(`${time} ${record.level} ${category}: ${message}${rest.join("")}`);
+  return escapeControls(`${time} ${record.level} ${category}: ${messageText(record)}${rest.join("")}`);
+}
+
+function messageText({ message }: LogRecord): string {
+  return message.map((part, i) => i % 2 === 0 ? part : show(part)).join("");
 }
 
 function show(value: unknown): string {

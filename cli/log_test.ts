@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { getLogger } from "@logtape/logtape";
-import { configureLog } from "./log.ts";
+import { configureLog, recent } from "./log.ts";
 
 const globals = { logLevel: "info", logFormat: "auto", logFile: undefined, quiet: false, verbose: false } as const;
 
@@ -34,6 +34,21 @@ Deno.test("json and logfmt are one record a line", async () => {
   assert.equal(JSON.parse(json!).properties.rows, 5);
   const [logfmt] = await logged({ logFormat: "logfmt" });
   assert.match(logfmt!, /level=info logger=bskyingest\.sqlite .* rows=5/);
+});
+
+Deno.test("W28: warnings are kept for the operations server, newest first, whatever is logged; passwords are not", async () => {
+  recent.clear();
+  await logged({ logLevel: "off" });
+  {
+    await using _log = await configureLog({ globals, stderr: () => {}, isTerminal: false });
+    getLogger(["bskyingest", "redis"]).error("Cannot reach {url}", { url: "redis://me:secret@host" });
+  }
+  assert.deepEqual(recent.list.map(({ level, category, message }) => [level, category, message]), [
+    ["error", "redis", "Cannot reach redis://me:***@host"],
+    ["warning", "sqlite", "Two\nlines \x1b[31m"],
+  ]);
+  recent.clear();
+  assert.deepEqual(recent.list, []);
 });
 
 Deno.test("levels: --quiet keeps warnings, --verbose shows details, off is silent", async () => {

@@ -92,6 +92,12 @@ export const registry: readonly RegistryEntry[] = [
     load: async () => (await import("./commands/doctor.ts")).command,
   },
   {
+    name: "top",
+    brief: "Watch a running instance in the terminal",
+    group: "Manage",
+    load: async () => (await import("./commands/top.ts")).command,
+  },
+  {
     name: "simulate",
     brief: "A local Jetstream (v1 and v2) from recorded or made-up events",
     group: "Develop",

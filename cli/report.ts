@@ -89,6 +89,12 @@ export interface Summary {
     readonly length: number;
     readonly backpressure: "bytes" | null;
   };
+  /** Events that the sink webhook has delivered, put into the dead letter, and left in its queue. */
+  readonly webhook?: {
+    readonly delivered: number;
+    readonly dead: number;
+    readonly waiting: number;
+  };
   /** What the sink redis counts besides; of a dry run the entries alone. */
   readonly redis?: {
     readonly entries: number;
@@ -208,10 +214,15 @@ export function humanSummary(summary: Summary, target: string): string {
     (summary.lag_ms === null ? "" : `, lag ${spanText(summary.lag_ms)}`),
   ];
   const { where_failed = 0, invalid = 0, race = {}, elasticsearch: { superseded = 0 } = {} } = summary;
+  const { webhook } = summary;
   const { trimmed_unread = 0, dropped_statuses = 0 } = summary.redis ?? {};
   if (where_failed > 0) lines.push(`--where could not be evaluated for ${n(where_failed)} events`);
   if (invalid > 0) lines.push(`${n(invalid)} records do not match their lexicon`);
   if (superseded > 0) lines.push(`superseded ${n(superseded)}: something newer was there`);
+  if (webhook) {
+    const { delivered, dead, waiting } = webhook;
+    lines.push(`delivered ${n(delivered)}, dead letters of the webhook ${n(dead)}, waiting ${n(waiting)}`);
+  }
   if (trimmed_unread > 0) lines.push(`${n(trimmed_unread)} entries were trimmed that a group had not read`);
   if (dropped_statuses > 0) lines.push(`${n(dropped_statuses)} statuses of accounts that format rsky has no word for`);
   for (const [host, { first, only }] of Object.entries(race)) {

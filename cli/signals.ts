@@ -39,6 +39,8 @@ export interface Signals extends Disposable {
   readonly received: StopSignal | undefined;
   /** Finishing begins for another reason, and may take as long as after a signal. `what` follows "not done 25 s after". */
   limitDrain(what: string): void;
+  /** What `limitDrain` limits is finished; a signal's limit stays. */
+  unlimitDrain(): void;
   /** Stops as a first signal does, for another reason. */
   end(what: string): void;
 }
@@ -77,6 +79,11 @@ export function listenForSignals(options: SignalsOptions): Signals {
       timer = setTimeout(() => system.exit(EXIT.failed, error.message), GRACE_MS);
     }, shutdownTimeoutMs);
   };
+  const unlimitDrain = () => {
+    if (stop.signal.aborted) return;
+    clearTimeout(timer);
+    timer = undefined;
+  };
   const end = (what: string) => {
     if (stop.signal.aborted) return;
     limitDrain(what);
@@ -107,6 +114,7 @@ export function listenForSignals(options: SignalsOptions): Signals {
       return received;
     },
     limitDrain,
+    unlimitDrain,
     end,
     [Symbol.dispose]: close,
   };

@@ -39,6 +39,19 @@ Deno.test("a drain that begins for another reason may take as long, and a signal
   assert.match(signals.kill.reason.message, /not done 0\.005 s after --max-time/);
 });
 
+Deno.test("W45: what is finished in time is no longer limited, but a signal's limit stays", async () => {
+  const { system, handlers } = fakeSystem();
+  using signals = listenForSignals({ shutdownTimeoutMs: 20, system });
+  signals.limitDrain("--max-time");
+  signals.unlimitDrain();
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert(!signals.kill.aborted);
+  handlers.get("SIGTERM")!();
+  signals.unlimitDrain();
+  await new Promise((resolve) => signals.kill.addEventListener("abort", resolve, { once: true }));
+  assert.match(signals.kill.reason.message, /after SIGTERM/);
+});
+
 Deno.test("a drain that takes too long is ended with an error", async () => {
   const { system, handlers } = fakeSystem();
   using signals = listenForSignals({ shutdownTimeoutMs: 5, system });

@@ -26,6 +26,7 @@ import {
   relaySamples,
   repoSamples,
 } from "./fuzz_frames.ts";
+import { askOps, opsSamples } from "./fuzz_ops.ts";
 import { rawPosts, readRows } from "./fuzz_rows.ts";
 import { pageSamples, readConnection, readListPage } from "./fuzz_sources.ts";
 
@@ -208,4 +209,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   { name: "repo", samples: repoSamples, run: readRepo },
   { name: "relay-connection", samples: relaySamples, run: readConnection },
   { name: "list-page", samples: pageSamples, run: readListPage },
+  { name: "listen", samples: opsSamples, run: askOps },
 ];

@@ -7,6 +7,7 @@ import type { IngestOptions } from "../ingest/transfer.ts";
 import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { filterOptions } from "../options/filters.ts";
+import { listenOptions } from "../options/listen.ts";
 import { consumeOptions } from "../options/redis.ts";
 
 /** Whoever shares work knows where it goes. */
@@ -31,7 +32,7 @@ export const command = defineCommand({
     { run: "bskyingest consume --from-stream jobs --sink stdout --raw", does: "entries of any stream, one on a line" },
     { run: "bskyingest consume --sink stdout --dry-run", does: "see whether it could, and change nothing" },
   ],
-  options: { ...consumeOptions, ...filterOptions, ...deliveryOptions, sink, ...sinkOptions },
+  options: { ...consumeOptions, ...filterOptions, ...deliveryOptions, sink, ...sinkOptions, ...listenOptions },
   async run(context) {
     const { consumeReading } = await import("../ingest/consume.ts");
     const { runIngest } = await import("../ingest/run.ts");

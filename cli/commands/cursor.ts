@@ -10,7 +10,7 @@ import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { redisConnectionOptions, redisOptions } from "../options/redis.ts";
 
 const { sink, stateKey, stateFile } = deliveryOptions;
-const { db, out, elasticsearchUrl, queueName, queueDir } = sinkOptions;
+const { db, out, elasticsearchUrl, queueName, queueDir, webhookUrl, webhookQueue } = sinkOptions;
 /** The store is found as the ingest command would find it. */
 const options = {
   sink,
@@ -24,6 +24,8 @@ const options = {
   ...redisConnectionOptions,
   queueName,
   queueDir,
+  webhookUrl,
+  webhookQueue,
 };
 
 const show = defineSubcommand({

@@ -86,7 +86,8 @@ const retry = defineSubcommand({
     "Reads broken messages again and writes refused events again, the oldest first, with the filters that are given. " +
     "An entry goes to the sink that refused it, one of a source or filter to where new events would go; --sink names another " +
     "one for all. What is done is marked, what fails again gets a new entry in place of the old one. A message of which only a " +
-    "part was kept stays. Exit status 0 when all are gone, else 3. --stream without --dead-letter and --state-key: what consume gave " +
+    "part was kept stays. Events of a webhook go to the end of its queue: they may be older than what the receiver has seen since, " +
+    "and the process that delivers takes them within seconds, or the next one does. Exit status 0 when all are gone, else 3. --stream without --dead-letter and --state-key: what consume gave " +
     "up on of that stream of Redis is put back into it, for every group.",
   examples: [
     { run: "bskyingest dead-letter retry --dry-run", does: "what would become of them" },

@@ -8,8 +8,9 @@ import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { filterOptions } from "../options/filters.ts";
 import { jetstreamOptions } from "../options/jetstream.ts";
+import { listenOptions } from "../options/listen.ts";
 
-const options = { ...jetstreamOptions, ...filterOptions, ...deliveryOptions, ...sinkOptions };
+const options = { ...jetstreamOptions, ...filterOptions, ...deliveryOptions, ...sinkOptions, ...listenOptions };
 
 /** The `jetstream` command. */
 export const command = defineCommand({

@@ -7,6 +7,7 @@ import type { IngestOptions } from "../ingest/transfer.ts";
 import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { filterOptions } from "../options/filters.ts";
+import { listenOptions } from "../options/listen.ts";
 import { replayOptions } from "../options/replay.ts";
 
 /** The `replay` command. */
@@ -27,7 +28,7 @@ export const command = defineCommand({
   positionals: [
     { name: "FILE", help: "What to read, in this order; - = stdin", required: true, repeatable: true, file: true },
   ],
-  options: { ...replayOptions, ...filterOptions, ...deliveryOptions, ...sinkOptions },
+  options: { ...replayOptions, ...filterOptions, ...deliveryOptions, ...sinkOptions, ...listenOptions },
   async run(context) {
     const { values, positionals: files, given, env } = context;
     const { replay } = await import("../../lib/sources/replay.ts");

@@ -107,12 +107,13 @@ function unless(locked: boolean, run: Check["run"]): Check["run"] {
 }
 
 /** The folders that a run makes files in: its own ones it makes, those that the user names must be there. */
-function foldersOf({ values, env }: Settings<IngestOptions>, { sink, deadLetter, stateFile }: Target) {
+function foldersOf({ values, env }: Settings<IngestOptions>, { sink, deadLetter, stateFile, webhookQueue }: Target) {
   const named = (file: string): Folder => ({ path: dirname(file), made: false });
   const file = sink === "sqlite" ? values.db : sink === "ndjson" ? values.out : undefined;
   const folders: Record<string, Folder> = { state: { path: stateFolder(env), made: true } };
   if (file !== undefined) folders.target = named(file);
   if (sink === "queue") folders.target = { path: values.queueDir, made: true };
+  if (webhookQueue !== undefined && values.webhookQueue !== undefined) folders.target = named(webhookQueue);
   if (stateFile !== undefined && values.stateFile !== undefined) folders["state file"] = named(stateFile);
   if (values.deadLetter !== undefined) folders["dead letter"] = named(deadLetter);
   return folders;

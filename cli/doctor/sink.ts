@@ -16,15 +16,17 @@ import type { Target } from "../ingest/target.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { elasticsearchOptions } from "../options/elasticsearch.ts";
 import type { redisOptions } from "../options/redis.ts";
+import type { webhookOptions } from "../options/webhook.ts";
 import { fail, type Finding, ok, skip, warn } from "./check.ts";
 import { checkElasticsearch } from "./elasticsearch.ts";
 import { checkRedis } from "./redis.ts";
+import { checkWebhook } from "./webhook.ts";
 
 /** A larger file is not read from end to end. */
 const MOST_BYTES = 2 ** 30;
 
 /** The settings that a sink reads. */
-export interface SinkValues extends Values<typeof elasticsearchOptions & typeof redisOptions> {
+export interface SinkValues extends Values<typeof elasticsearchOptions & typeof redisOptions & typeof webhookOptions> {
   readonly db: string;
   readonly table: string;
   readonly indexes: readonly string[];
@@ -50,6 +52,8 @@ export async function checkSink(
     ? await checkElasticsearch(values, collections, signal)
     : stream !== undefined
     ? await checkRedis(stream, values, signal)
+    : sink === "webhook"
+    ? await checkWebhook(values, signal)
     : sink === "queue"
     ? checkQueue(queueFile(values.queueDir, values.queueName))
     : sink === "ndjson"

@@ -26,7 +26,7 @@ export function stateOf(command: keyof typeof STREAMS, simulated: boolean): Stat
   return {
     defaultKey: simulated ? `${command}-simulate` : command,
     format: "cursors",
-    sinks: ["redis", "elasticsearch"],
+    sinks: ["redis", "elasticsearch", "webhook"],
     stream: STREAMS[command],
   };
 }

@@ -60,7 +60,7 @@ export function positionStore(
       list: () => Promise.resolve(listCursors(db)),
       set: async (each, cursor) => void await setCursor(db, each, cursor),
       clear: async (keys) => void await clearCursors(db, keys),
-      ...holding((each) => sink === "queue" ? queueLock(db) : databaseLock(db, each)),
+      ...holding((each) => sink === "queue" || sink === "webhook" ? queueLock(db) : databaseLock(db, each)),
     };
   }
   const { file } = position;

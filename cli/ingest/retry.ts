@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError } from "../../lib/pipeline/errors.ts";
@@ -16,7 +16,7 @@ import { type DeadLetterSnapshot, openSnapshot } from "../../lib/state/dead_lett
 import { openRetries, type Retries } from "../../lib/state/dead_letter_retry.ts";
 import { fileError } from "../../lib/state/files.ts";
 import { acquireLock } from "../../lib/state/lock.ts";
-import { databaseLock } from "../../lib/state/paths.ts";
+import { databaseLock, makeFolder } from "../../lib/state/paths.ts";
 import { EXIT, exitStatus } from "../exit.ts";
 import type { CommandContext } from "../kit/command.ts";
 import type { retryOptions } from "../options/dead_letter.ts";
@@ -114,8 +114,11 @@ function sinkOf(stage: string, context: Context): SinkName {
   });
 }
 
-function targetOf({ values, origins, env }: Context, sink: SinkName | undefined = values.sink): Target {
-  return findTarget({ values: { ...values, sink, stateFile: undefined }, origins, env }, {
+/** @param key The state key whose webhook queue is meant, where there is one. */
+function targetOf({ values, origins, env }: Context, name?: SinkName, key?: string): Target {
+  const { stateKey = key } = values;
+  const sink = name ?? values.sink;
+  return findTarget({ values: { ...values, sink, stateFile: undefined, stateKey }, origins, env }, {
     defaultKey: "dead-letter",
     format: "cursors",
   });
@@ -142,7 +145,7 @@ async function runToTheEnd(
 async function retryInto(retry: Retry, name: SinkName, selection: Selection, signals: StopSignals): Promise<void> {
   const { context, path, snapshot, retries, filtering, counters } = retry;
   const { values } = context;
-  const target = targetOf(context, name);
+  const target = targetOf(context, name, name === "webhook" ? queueKeyOf(retry) : undefined);
   const { accepts, defaultBatchSize, open }: SinkEntry = SINKS[name];
   const { batchSize = defaultBatchSize } = values;
   const concurrency = concurrencyOf(values.concurrency, name);
@@ -150,6 +153,10 @@ async function retryInto(retry: Retry, name: SinkName, selection: Selection, sig
     concurrency,
     collections: collectionsOf(retry, selection),
     redis: redisFacts(target, signals.stop),
+    // Whoever delivers, now or later, has the lock and the dead letter.
+    webhook: target.webhookQueue === undefined
+      ? undefined
+      : { file: target.webhookQueue, onlyQueue: true, deadLetter: () => Promise.resolve() },
   });
   const accepted = await accepts?.(settings);
   await using resources = new AsyncDisposableStack();
@@ -158,8 +165,10 @@ async function retryInto(retry: Retry, name: SinkName, selection: Selection, sig
     if (name === "queue") await makeQueueFolder(values.queueDir);
     resources.use(await acquireLock(lock, { command: context.command }));
   }
+  if (target.webhookQueue !== undefined && !values.dryRun) await makeFolder(dirname(target.webhookQueue));
   const sink: OpenSink = values.dryRun ? countingSink(name) : resources.use(await open(settings));
-  if (sink.figures) retry.figures.set(name, sink.figures);
+  const { totals = sink.figures } = sink;
+  if (totals) retry.figures.set(name, totals);
   log.info("{dry}{path} into {sink} {place}", {
     dry: values.dryRun ? "Dry run: " : "",
     path,
@@ -193,6 +202,15 @@ async function retryInto(retry: Retry, name: SinkName, selection: Selection, sig
 function lockOf(name: SinkName, { db, queueDir, queueName }: Context["values"]): string | undefined {
   if (name === "queue") return queueLock(queueFile(queueDir, queueName));
   return name === "sqlite" ? databaseLock(db, "dead-letter") : undefined;
+}
+
+/** The state key whose webhook queue the events came from. @throws {ConfigError} Where there are several. */
+function queueKeyOf({ context: { values }, survey: { keys }, path }: Retry): string | undefined {
+  const [key, ...others] = keys;
+  if (others.length === 0 || values.webhookQueue !== undefined || values.stateKey !== undefined) return key;
+  throw new ConfigError(`Cannot choose a webhook queue: entries of ${path} are of ${[...keys].join(", ")}`, {
+    hint: "Name one with --webhook-queue",
+  });
 }
 
 /** What a sink will be given, where that is known before it is read. */

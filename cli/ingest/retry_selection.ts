@@ -29,6 +29,8 @@ export interface Survey {
    * before they are read.
    */
   readonly stages: ReadonlyMap<string, ReadonlySet<string> | undefined>;
+  /** The state keys of the runs that wrote them. */
+  readonly keys: ReadonlySet<string>;
   /** Entries that nothing can be made of. */
   readonly left: number;
   /** How many of them for which reason. */
@@ -45,11 +47,13 @@ export async function surveyOf(snapshot: DeadLetterSnapshot, choice: Choice, pat
   await checkIds(snapshot, choice, path);
   const stages = new Map<string, Set<string> | undefined>();
   const reasons = new Map<string, number>();
+  const keys = new Set<string>();
   let count = 0, left = 0;
   for await (const { entry } of snapshot.entries(filterOf(choice))) {
     const why = whyItStays(entry);
     if (why === undefined) {
       count++;
+      keys.add(entry.key);
       if (!stages.has(entry.stage)) stages.set(entry.stage, entry.stage === "source" ? undefined : new Set());
       const collection = collectionOf(entry);
       if (collection !== undefined) stages.get(entry.stage)?.add(collection);
@@ -58,7 +62,7 @@ export async function surveyOf(snapshot: DeadLetterSnapshot, choice: Choice, pat
       reasons.set(why, (reasons.get(why) ?? 0) + 1);
     }
   }
-  return { count, stages, left, reasons };
+  return { count, stages, keys, left, reasons };
 }
 
 function collectionOf({ event }: DeadEntry): string | undefined {

@@ -13,6 +13,7 @@ import { showProgress } from "../progress.ts";
 import { type EndedBy, humanSummary, summarize } from "../report.ts";
 import { listenForSignals } from "../signals.ts";
 import { filterOf } from "./filters.ts";
+import { aboutRun, startListening } from "./ops.ts";
 import type { Reading } from "./reading.ts";
 import { findTarget, type StateOptions, type Target } from "./target.ts";
 import { type IngestOptions, type Prepared, transfer } from "./transfer.ts";
@@ -54,22 +55,33 @@ export async function runIngest(ingest: Ingest): Promise<number> {
   const filtering = await filterOf(context.values);
   const startedAt = new Date(performance.timeOrigin);
   const reading = await ingest.makeReading(target);
+  const counters = createCounters();
+  await using own = context.inPlace ? undefined : await startListening(context);
+  const watch = await (context.inPlace?.ops ?? own)?.watch(aboutRun(ingest, { target, reading, counters, startedAt }));
   const run: Run = {
     context,
     target,
     filtering,
     limit,
-    counters: createCounters(),
+    counters,
     figures: undefined,
     begun: false,
+    watch,
+    finite: isFinite(ingest),
     reading,
     startedAt,
   };
   const ending = await runToItsEnd(run, ingest);
+  await watch?.ended();
   if (ending.failure instanceof ConfigError) throw ending.failure;
   const exit = await tell(run, ingest, ending);
   if (ending.failure !== undefined) throw ending.failure;
   return exit;
+}
+
+/** Whether it comes to its end by itself. */
+function isFinite({ context, live, limit, maxTimeMs }: Ingest): boolean {
+  return !live || limit > 0 || maxTimeMs > 0 || context.given("endTimestamp" as never);
 }
 
 async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promise<Ending> {
@@ -94,7 +106,11 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
       ...(reading.progress && { text: reading.progress }),
     });
     const stop = AbortSignal.any([signals.stop, timeUp.signal]);
-    const ended = await unlessStopped(stop, () => transfer(run, reading, { stop, kill: signals.kill }));
+    stop.addEventListener("abort", () => run.watch?.draining(), { once: true });
+    const ended = await unlessStopped(
+      stop,
+      () => transfer(run, reading, { stop, kill: signals.kill, interrupt: signals.stop, safe: signals.unlimitDrain }),
+    );
     if (ended === "limit") return { endedBy: "count", failure: undefined };
     if (signals.stop.aborted) return { endedBy: "signal", failure: undefined };
     if (!timeUp.signal.aborted) return { endedBy: endOfSource, failure: undefined };
@@ -135,7 +151,8 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
   const figures = run.figures?.();
   const durationMs = Date.now() - startedAt.getTime();
   const part = reading.report?.(figures, { endedBy, durationMs }) ?? { members: {}, lines: [], failed: false };
-  const incomplete = endedBy !== "signal" && (part.failed || counters.deadLettered > 0);
+  const { dead = 0 } = (figures ?? {}) as { readonly dead?: number };
+  const incomplete = endedBy !== "signal" && (part.failed || counters.deadLettered + dead > 0);
   const exit = failure !== undefined ? exitStatus(failure) : incomplete ? EXIT.deadLetters : EXIT.ok;
   const summary = summarize({
     command: context.command,
@@ -156,9 +173,9 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
     now: Date.now(),
     live,
   });
-  if (counters.deadLettered > 0 && !values.dryRun) {
+  if (counters.deadLettered + dead > 0 && !values.dryRun) {
     log.warn("{n} dead letters: bskyingest dead-letter list {which}", {
-      n: counters.deadLettered,
+      n: counters.deadLettered + dead,
       which: reading.deadLetters?.listedBy ?? `--dead-letter ${target.deadLetter}`,
     });
   }

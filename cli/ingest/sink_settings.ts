@@ -11,6 +11,7 @@ import type { Values } from "../kit/declaration.ts";
 import type { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { elasticsearchOf } from "./elasticsearch.ts";
 import { type RedisFacts, redisOf } from "./redis.ts";
+import { type WebhookFacts, webhookOf } from "./webhook.ts";
 
 /** What is known of the events that will come. */
 export interface ReadingFacts {
@@ -22,12 +23,17 @@ export interface ReadingFacts {
   readonly late?: boolean;
   /** What the sink redis needs of the run, where it is the one. */
   readonly redis?: RedisFacts | undefined;
+  /** What the sink webhook needs of the run, where it is the one. */
+  readonly webhook?: WebhookFacts | undefined;
   /** Makes gaps durable, for sinks that keep the position but not the gaps. */
   readonly recordGaps?: QueueSinkOptions["recordGaps"];
 }
 
 /** The options that sinks read. */
-type SinkValues = Values<typeof sinkOptions> & Pick<Values<typeof deliveryOptions>, "batchSize">;
+type SinkValues =
+  & Values<typeof sinkOptions>
+  & Pick<Values<typeof deliveryOptions>, "batchSize">
+  & Partial<Pick<Values<typeof deliveryOptions>, "maxDeadRatio">>;
 
 /**
  * What the sink is opened with.
@@ -52,6 +58,7 @@ export function sinkSettings(
     ...(sink === "elasticsearch" && { elasticsearch: elasticsearchOf(values, facts) }),
     ...(facts.redis && { redis: redisOf(values, facts.redis) }),
     ...(sink === "queue" && { queue: queueSettings(values, facts) }),
+    ...(facts.webhook && { webhook: webhookOf(values, facts.webhook) }),
   };
 }
 

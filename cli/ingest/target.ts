@@ -15,8 +15,10 @@ import {
   stateFile,
   stateFolder,
   stateLock,
+  webhookQueueFile,
 } from "../../lib/state/paths.ts";
 import { queueFile, queueLock } from "../../lib/sinks/queue/names.ts";
+import { shownUrl } from "../../lib/sinks/webhook/address.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { redactUrl } from "../kit/redact.ts";
 import type { Values } from "../kit/declaration.ts";
@@ -44,7 +46,7 @@ export interface StateOptions {
 }
 
 /** A sink that is chosen by its URL. */
-type SinkWithUrl = "elasticsearch" | "redis";
+type SinkWithUrl = "elasticsearch" | "webhook" | "redis";
 
 /** Of `jetstream`, and of the commands that look after its positions. */
 export const JETSTREAM_STATE: StateOptions = {
@@ -83,6 +85,8 @@ export interface Target {
   /** Of the sink redis. */
   readonly stream: string | undefined;
   readonly key: string;
+  /** The queue file of the sink webhook. */
+  readonly webhookQueue: string | undefined;
   /** The SQLite file (also a queue's) that keeps the position, or the state file, or neither. */
   readonly position: { readonly db: string } | {
     readonly file: string;
@@ -102,7 +106,12 @@ export interface TargetContext {
       Values<TargetOptions>,
       "sink" | "db" | "out" | "stateKey" | "stateFile" | "deadLetter" | "elasticsearchUrl"
     >
-    & Partial<Pick<Values<TargetOptions>, "redisUrl" | "stream" | "format" | "queueDir" | "queueName">>;
+    & Partial<
+      Pick<
+        Values<TargetOptions>,
+        "redisUrl" | "stream" | "format" | "queueDir" | "queueName" | "webhookUrl" | "webhookQueue"
+      >
+    >;
   readonly origins: Readonly<Record<string, { readonly source: string; readonly name: string }>>;
   readonly env: CommandContext["env"];
 }
@@ -119,7 +128,8 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
   const stream = sink === "redis" ? streamOf(values, state) : undefined;
   const folder = stateFolder(env);
   const queue = sink === "queue" ? queueFile(values.queueDir!, values.queueName!) : undefined;
-  const db = sink === "sqlite" ? values.db : queue;
+  const webhookQueue = sink === "webhook" ? values.webhookQueue ?? webhookQueueFile(folder, key) : undefined;
+  const db = sink === "sqlite" ? values.db : queue ?? webhookQueue;
   const file = stateFileOf(sink, key, folder, { values, origins }, state);
   return {
     sink,
@@ -129,12 +139,14 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
       elasticsearch: redactUrl(values.elasticsearchUrl.join(",")) || "nowhere",
       redis: values.redisUrl === undefined ? "" : `${parseRedisUrl(values.redisUrl).describe} ${stream}`,
       queue: queue!,
+      webhook: placeOfWebhook(values),
       ndjson: values.out,
       stdout: "stdout",
       null: "nowhere",
     }[sink],
     stream,
     key,
+    webhookQueue,
     position: db !== undefined
       ? { db }
       : file !== undefined && (state.format === "jetstream" || state.format === "cursors")
@@ -143,7 +155,7 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
     stateFile: file,
     locks: [
       ...file === undefined ? [] : [stateLock(file)],
-      ...queue !== undefined ? [queueLock(queue)] : [],
+      ...[queue, webhookQueue].flatMap((each) => each === undefined ? [] : [queueLock(each)]),
       ...sink !== "sqlite" || state.format === "none" ? [] : [databaseLock(values.db, key)],
     ],
     deadLetter: values.deadLetter ?? deadLetterFile(folder, key),
@@ -155,7 +167,7 @@ export function findTarget({ values, origins, env }: TargetContext, state: State
 function chooseSink(
   values: TargetContext["values"],
   origins: TargetContext["origins"],
-  { sinks = ["elasticsearch", "redis"], defaultSink }: StateOptions,
+  { sinks = ["elasticsearch", "webhook", "redis"], defaultSink }: StateOptions,
 ): { readonly sink: SinkName; readonly why: string } {
   const by = ({ source, name }: { readonly source: string; readonly name: string }) =>
     source === "default" ? "the default" : `${source === "flag" ? "" : "by "}${name}`;
@@ -166,6 +178,7 @@ function chooseSink(
   }
   const urls = {
     elasticsearch: values.elasticsearchUrl.length > 0 ? origins.elasticsearchUrl : undefined,
+    webhook: values.webhookUrl !== undefined ? origins.webhookUrl : undefined,
     redis: origins.redisUrl?.source === "default" ? undefined : origins.redisUrl, // one that nobody set is a server here
   };
   const sink = sinks.find((each) => urls[each] !== undefined);
@@ -173,6 +186,11 @@ function chooseSink(
 }
 
 const SINK_LIST = SINK_NAMES.join(", ");
+
+/** A URL that is none is told later, without showing it: it may have a key in it. */
+function placeOfWebhook({ webhookUrl = "" }: TargetContext["values"]): string {
+  return URL.canParse(webhookUrl) ? shownUrl(webhookUrl) : "nowhere";
+}
 
 /** Another program's consumers may read whatever stream is guessed. */
 function streamOf({ stream: named, format }: TargetContext["values"], state: StateOptions): string {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Ops } from "../../lib/ops/ops.ts";
 import type { GlobalOptions } from "../options/global.ts";
 import type { Signals } from "../signals.ts";
 import type { ConfigFile } from "./config_file.ts";
@@ -98,7 +99,7 @@ export interface CommandContext<O extends Options = Options> {
   /** What the settings of this run are read from. */
   readonly setup: Setup;
   /** Where `INGESTER_MODE` runs it, in place of an older program that never ends: the signals of the process, for all of its jobs. */
-  readonly inPlace?: { readonly signals: Signals };
+  readonly inPlace?: { readonly signals: Signals; readonly ops: Ops | undefined };
 }
 
 /** What the settings of a run are read from. */

@@ -8,6 +8,7 @@ import { MOST_TIMER_MS } from "../kit/units.ts";
 import { deliveryOptions, sinkOptions } from "./delivery.ts";
 import { filterOptions } from "./filters.ts";
 import { jetstreamOptions } from "./jetstream.ts";
+import { listenOptions } from "./listen.ts";
 
 const { wantedCollections, numRecords, maxTime } = jetstreamOptions;
 const { group: position } = numRecords;
@@ -56,4 +57,5 @@ export const connectorOptions = {
     defaultText: deliveryOptions.batchSize.defaultText!,
   }),
   ...sinkOptions,
+  ...listenOptions,
 } as const;

@@ -7,13 +7,14 @@ import { MOST_TIMER_MS } from "../kit/units.ts";
 import { elasticsearchOptions } from "./elasticsearch.ts";
 import { queueOptions } from "./queue.ts";
 import { redisOptions } from "./redis.ts";
+import { webhookOptions } from "./webhook.ts";
 import { choice, duration, ingex, integer, list, number, path, size, text, toggle } from "../kit/option.ts";
 
 const group = "Delivery";
 const sinkGroup = "Sinks";
 
 /** The sinks that can be chosen; `lib/sinks/registry.ts` has one entry for each (a test compares them). */
-export const SINK_NAMES = ["sqlite", "elasticsearch", "redis", "queue", "ndjson", "stdout", "null"] as const;
+export const SINK_NAMES = ["sqlite", "elasticsearch", "redis", "queue", "webhook", "ndjson", "stdout", "null"] as const;
 
 /** Declarations of the options. */
 export const deliveryOptions = {
@@ -24,7 +25,7 @@ export const deliveryOptions = {
       group,
       metavar: "NAME",
       common: true,
-      defaultText: "elasticsearch or redis if its URL is set, else sqlite",
+      defaultText: "elasticsearch, webhook or redis if its URL is set, else sqlite",
     },
     SINK_NAMES,
   ),
@@ -85,6 +86,7 @@ export const sinkOptions = {
   ...elasticsearchOptions,
   ...redisOptions,
   ...queueOptions,
+  ...webhookOptions,
   db: path("db", { help: "SQLite file", group: sinkGroup, common: true }, "./bskyingest.db"),
   table: text(
     "table",

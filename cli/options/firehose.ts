@@ -9,6 +9,7 @@ import { MOST_TIMER_MS, parseDuration } from "../kit/units.ts";
 import { deliveryOptions, sinkOptions } from "./delivery.ts";
 import { filterOptions } from "./filters.ts";
 import { jetstreamOptions } from "./jetstream.ts";
+import { listenOptions } from "./listen.ts";
 
 const group = "Source";
 const filter = "Filters";
@@ -88,6 +89,7 @@ function commonOptions(stream: "FIREHOSE" | "LABEL" | "REPO") {
     ...filterOptions,
     ...deliveryOptions,
     ...sinkOptions,
+    ...listenOptions,
     batchSize: { ...deliveryOptions.batchSize, env: ["INGESTER_BATCH_SIZE"] } as typeof deliveryOptions.batchSize,
     batchTimeout: {
       ...deliveryOptions.batchTimeout,

@@ -7,6 +7,7 @@ import { choice, duration, ingex, integer, list, parsed, path, size, text, toggl
 import { MOST_TIMER_MS } from "../kit/units.ts";
 import { deliveryOptions, sinkOptions } from "./delivery.ts";
 import { filterOptions } from "./filters.ts";
+import { listenOptions } from "./listen.ts";
 import { timestamp } from "./time.ts";
 
 const group = "Source";
@@ -103,6 +104,7 @@ export const megastreamOptions = {
   ...filterOptions,
   ...deliveryOptions,
   ...sinkOptions,
+  ...listenOptions,
   stateFile: path("state-file", {
     help: "Where it is kept which files are done",
     group: deliveryOptions.stateFile.group,

@@ -41,6 +41,8 @@ export interface ConnectOptions {
   readonly silentMs: number | (() => number);
   /** Paused by back-pressure for so long: closed with `paused`. 0 = never. */
   readonly pausedMs: number;
+  /** Told when back-pressure pauses the connection, and when it goes on. */
+  readonly onPaused?: (paused: boolean) => void;
   /** For connecting and the upgrade. @default {15000} */
   readonly handshakeMs?: number;
   /** Aborting closes the connection: `stopped`. */
@@ -98,7 +100,7 @@ export function connect(url: string, options: ConnectOptions): Connection {
     } else socket.terminate();
   };
   let closing: ReturnType<typeof setTimeout> | undefined;
-  const queue = new FrameQueue(socket, () => end({ kind: "paused" }), options.pausedMs);
+  const queue = new FrameQueue(socket, () => end({ kind: "paused" }), options);
 
   const watchdog = startWatchdog(options, (late) => {
     if (late || queue.paused || socket.readyState !== WebSocket.OPEN) {
@@ -191,6 +193,7 @@ class FrameQueue {
   readonly #socket: WebSocket;
   readonly #onStuck: () => void;
   readonly #pausedMs: number;
+  readonly #onPaused: ConnectOptions["onPaused"];
   #controller!: ReadableStreamDefaultController<Frames>;
   #data: Buffer[] = [];
   #binary: boolean[] = [];
@@ -200,10 +203,15 @@ class FrameQueue {
   #paused = false;
   #stuckTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: WebSocket, onStuck: () => void, pausedMs: number) {
+  constructor(
+    socket: WebSocket,
+    onStuck: () => void,
+    { pausedMs, onPaused }: Pick<ConnectOptions, "pausedMs" | "onPaused">,
+  ) {
     this.#socket = socket;
     this.#onStuck = onStuck;
     this.#pausedMs = pausedMs;
+    this.#onPaused = onPaused;
     this.readable = new ReadableStream<Frames>({
       start: (controller) => void (this.#controller = controller),
       pull: () => this.#resume(),
@@ -250,6 +258,7 @@ class FrameQueue {
     this.#bytes = 0;
     if ((this.#controller.desiredSize ?? 0) > 0 || this.#paused) return;
     this.#paused = true;
+    this.#onPaused?.(true);
     this.#socket.pause();
     if (this.#pausedMs > 0) this.#stuckTimer = setTimeout(this.#onStuck, this.#pausedMs);
   }
@@ -257,6 +266,7 @@ class FrameQueue {
   #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    this.#onPaused?.(false);
     clearTimeout(this.#stuckTimer);
     this.#socket.resume();
   }

@@ -20,6 +20,8 @@ export interface CheckpointerOptions {
   readonly intervalMs: number;
   /** Told when a position is durable. */
   readonly onSaved: (key: string, cursor: Cursor) => void;
+  /** Told how many saves in a row have failed, after each one. */
+  readonly onTried?: (failures: number) => void;
   /** Told when the store has failed too often: a run must not go on without positions. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -72,6 +74,7 @@ export class Checkpointer {
         error: messageOf(error),
       });
     }
+    this.#options.onTried?.(this.#failures);
     this.#timer = undefined;
     if (this.#failures >= MAX_FAILURES) {
       return this.#options.onFailure(new FatalError("Cannot go on: positions cannot be saved"));

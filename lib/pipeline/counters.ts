@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { BlockedTime } from "./link.ts";
 
 /**
  * Live figures of a run, in events. At every moment
@@ -39,8 +40,20 @@ export interface Counters {
   readonly collections: Map<string, number>;
   /** The last position of each key that is saved, or was given to the sink to save and is safe. */
   readonly cursors: Map<string, string>;
+  /** Saves of the position that failed in a row, of those that are not part of a write. */
+  failedSaves: number;
+  /** Where batches had to wait. */
+  readonly blocked: Blocked;
   /** Up to the newest position that is safe: with several writes at a time, later events may be settled as well. */
   readonly passed: Passed;
+}
+
+/** Where batches can have to wait, and for how long they did. */
+export interface Blocked {
+  /** For room among the events that are not safe yet. */
+  readonly inFlight: BlockedTime;
+  /** For a write to end, before the next one may begin. */
+  readonly sink: BlockedTime;
 }
 
 /** What became of settled events. */
@@ -81,6 +94,8 @@ export function createCounters(): Counters {
     lastWrittenUs: undefined,
     collections: new Map(),
     cursors: new Map(),
+    failedSaves: 0,
+    blocked: { inFlight: new BlockedTime(), sink: new BlockedTime() },
     passed: { events: 0, deadLettered: 0, filtered: 0 },
   };
 }

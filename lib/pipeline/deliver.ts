@@ -30,8 +30,8 @@ export interface DeliverOptions<T> {
   readonly deadLetter: DeadLetter;
   readonly backoff: Backoff;
   readonly signal: AbortSignal;
-  /** Told before a write is repeated, whole or in part. */
-  readonly onRetry: () => void;
+  /** Told before a write is repeated: all of it, or what was not refused for good. */
+  readonly onRetry: (part: "whole" | "rest") => void;
 }
 
 /** What became of a batch. */
@@ -74,7 +74,7 @@ export async function deliver<T>(
       failure = error;
     }
     if (!hasWork(todo, o.sink)) break;
-    o.onRetry();
+    o.onRetry(todo.items.length === items.length ? "whole" : "rest");
     if (failure === undefined) continue; // only what is dead was taken out: write the rest now
     const ms = o.backoff(attempt++, failure);
     if (ms === undefined) throw failure;

@@ -17,6 +17,8 @@ export interface LimitOptions<T> {
   /** Resolves when every item that has passed is written or dead. */
   readonly settled: (passed: number) => Promise<void>;
   readonly onReached: () => void;
+  /** Told of the items that pass. */
+  readonly onPassed?: ((items: readonly T[]) => void) | undefined;
 }
 
 /**
@@ -24,15 +26,20 @@ export interface LimitOptions<T> {
  * those that came as one with it. Items that the sink refuses do not count, so before the end it waits to see what became of the last
  * ones.
  */
-export function limit<T>({ limit, counts, counters, settled, onReached }: LimitOptions<T>): Stage<T, T> {
+export function limit<T>(
+  { limit, counts, counters, settled, onReached, onPassed }: LimitOptions<T>,
+): Stage<T, T> {
+  /** What an earlier run with the same counters wrote. */
+  const before = counters.counted;
   let passed = 0;
   /** Of these, the ones that count. */
   let counting = 0;
   /** Counting items that may pass now: if all that are on their way are written, the limit is reached exactly. */
-  const room = (unwritten: number) => limit - (counting - unwritten);
+  const room = (unwritten: number) => limit - before - (counting - unwritten);
   let unwritten = 0;
   const pass = (batch: Batch<T>, controller: TransformStreamDefaultController<Batch<T>>) => {
     counters.received += weigh(batch);
+    onPassed?.(batch.items);
     passed += batch.items.length;
     counting += counts ? batch.items.filter(counts).length : batch.items.length;
     controller.enqueue(batch);
@@ -48,7 +55,7 @@ export function limit<T>({ limit, counts, counters, settled, onReached }: LimitO
         const [first, second] = whole ? [rest, undefined] : split(rest, count);
         pass({ ...first, urgent: true }, controller);
         await settled(passed);
-        unwritten = counting - counters.counted;
+        unwritten = counting - (counters.counted - before);
         if (room(unwritten) <= 0) {
           onReached();
           return controller.terminate();

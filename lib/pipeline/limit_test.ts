@@ -7,6 +7,7 @@ import {
   numbers,
   poisonAt,
 } from "../../tests/support/pipeline_ends.ts";
+import { type Counters, createCounters } from "./counters.ts";
 import { runPipeline } from "./pipeline.ts";
 import type { Sink } from "./sink.ts";
 import { filterEvents, mapEvents } from "./stages.ts";
@@ -21,6 +22,7 @@ async function run(
     concurrency?: number;
     batchSize?: number;
     counts?: (item: Num) => boolean;
+    counters?: Counters;
   } = {},
 ) {
   const { answer, cuttable = true, concurrency = 1, batchSize = 7, counts } = options;
@@ -36,6 +38,7 @@ async function run(
     concurrency,
     limit,
     ...(counts && { counts }),
+    ...(options.counters && { counters: options.counters }),
   });
   const { written, counted, received, deadLettered, duplicates } = result.counters;
   equal(received, written + deadLettered + duplicates, "nothing was taken that is not settled");
@@ -51,6 +54,13 @@ Deno.test("limit: exactly n are written, and the position is exactly there", asy
     const { stored, cursor, written, endedBy } = await run(n);
     deepEqual([stored, cursor, written, endedBy], [first(n), String(n - 1), n, "limit"]);
   }
+});
+
+Deno.test("limit: what an earlier run with the same counters wrote counts", async () => {
+  const counters = createCounters();
+  equal((await run(0, { counters })).written, 100);
+  const { stored, endedBy } = await run(123, { counters });
+  deepEqual([stored, endedBy, counters.written], [first(23), "limit", 123]);
 });
 
 Deno.test("limit: it is not reached where there is less, and 0 is none", async () => {

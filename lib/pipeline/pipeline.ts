@@ -16,6 +16,7 @@ import { type Backoff, fullJitter } from "./retry.ts";
 import type { CheckpointStore, Sink } from "./sink.ts";
 import type { Source } from "./source.ts";
 import { regroup } from "./stages.ts";
+import type { PipelineWatch } from "./watch.ts";
 
 const log = getLogger(["bskyingest", "pipeline"]);
 
@@ -62,8 +63,10 @@ export interface PipelineOptions<I, O> {
   readonly timeOf?: (item: O) => number;
   /** The collection of an item, for `Counters.collections`; undefined: it has none. */
   readonly collectionOf?: (item: O) => string | undefined;
-  /** Filled while running. */
+  /** Filled while running; what is in it already counts towards `limit`. */
   readonly counters?: Counters;
+  /** Told what happens, for figures that `counters` has not. */
+  readonly watch?: PipelineWatch<O>;
   /** Aborting closes the source, drains and saves. */
   readonly stop?: AbortSignal;
   /** Aborting gives up at once: the run rejects with its reason, positions stay true. */
@@ -106,6 +109,7 @@ export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Pro
           counters: run.counters,
           settled: (passed) => run.settled(passed),
           onReached: () => reached = true,
+          onPassed: (items) => options.watch?.onPassed?.(items),
         }),
         { signal },
       )
@@ -157,7 +161,11 @@ class Run<I, O> {
     if (this.store && !atomic) {
       const intervalMs = options.checkpointMs ?? 1000;
       const store = sealing(this.store, source);
-      this.#checkpointer = new Checkpointer({ store, intervalMs, onSaved, onFailure: (e) => this.fail(e) });
+      const onTried = (failures: number) => {
+        this.counters.failedSaves = failures;
+        if (failures > 0) options.watch?.onSaveFailed?.();
+      };
+      this.#checkpointer = new Checkpointer({ store, intervalMs, onSaved, onTried, onFailure: (e) => this.fail(e) });
     }
     const onAdvance: OnAdvance = (key, cursor, end) => {
       if (atomic) onSaved(key, cursor);
@@ -169,13 +177,19 @@ class Run<I, O> {
       deadLetter: options.deadLetter ?? refuseToBury,
       backoff: options.backoff ?? fullJitter(),
       signal: this.signal,
-      onRetry: () => this.counters.retried++,
+      onRetry: (part) => {
+        this.counters.retried++;
+        options.watch?.onRetry?.(part);
+      },
     };
   }
 
   /** Takes one batch; resolves when the next one may come. */
   async write(batch: Batch<O>): Promise<void> {
+    const { blocked } = this.counters;
+    blocked.inFlight.begin();
     await this.#ledger.room(this.signal);
+    blocked.inFlight.end();
     this.signal.throwIfAborted();
     const keyed = { ...batch, key: batch.key ?? this.#options.source.key };
     const entry = this.#ledger.track(keyed, batch.items.length);
@@ -192,7 +206,11 @@ class Run<I, O> {
         this.counters.inFlight -= batch.items.length;
       });
     this.#running.add(job);
-    if (this.#running.size >= this.#concurrency) await Promise.race(this.#running);
+    if (this.#running.size >= this.#concurrency) {
+      blocked.sink.begin();
+      await Promise.race(this.#running);
+      blocked.sink.end();
+    }
     this.signal.throwIfAborted();
   }
 
@@ -205,6 +223,7 @@ class Run<I, O> {
   }
 
   fail(error: unknown): void {
+    if (!this.#halt.signal.aborted) this.#options.watch?.onFailure?.(error);
     this.#halt.abort(error);
   }
 
@@ -243,6 +262,7 @@ class Run<I, O> {
     const unwanted = gaps.filter((gap) => gap.state !== "accepted");
     const first = gaps.find((gap) => gap.state === "open");
     const fatal = onGap === "fail" && first !== undefined;
+    this.#options.watch?.onGaps?.(unwanted, key);
     for (const gap of unwanted) log.warn("Gap: {gap}", { gap: describeGap(gap) });
     if (!sink.checkpoints) await recordGaps?.(key, gaps);
     else if (fatal) await sink.write({ items: [], cursor: undefined, key, gaps }, { signal: this.signal });
@@ -255,6 +275,7 @@ class Run<I, O> {
     const { timeOf, collectionOf, counts } = this.#options;
     const refused = new Set(rejected);
     const stored = refused.size === 0 ? items : items.filter((item) => !refused.has(item));
+    this.#options.watch?.onStored?.(stored);
     // A sink does not say which items it knew: they are taken for ones that count.
     counters.counted += counts ? Math.max(0, stored.filter(counts).length - duplicates) : written;
     const last = items[items.length - 1], lastStored = stored[stored.length - 1];

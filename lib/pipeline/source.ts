@@ -4,6 +4,7 @@
  * @module
  */
 import type { Batch, Cursor } from "./batch.ts";
+import type { Link } from "./link.ts";
 import type { CheckpointStore, Recall } from "./sink.ts";
 
 /** How to open a {@link Source}. */
@@ -37,6 +38,8 @@ export interface SourceStats {
   ignored: number;
   /** The host that is being read, or was last. */
   host: string | undefined;
+  /** Each host apart, in the order of their first reading; undefined: there are none. */
+  readonly links?: readonly Link[];
   /** Of hosts that are read side by side: events that came from this one first, and from no other. */
   readonly race?: Readonly<Record<string, { readonly first: number; readonly only: number }>>;
 }
@@ -54,6 +57,8 @@ export interface Source<T> {
    * needs to recognise events that a server sends again.
    */
   seal?(cursor: Cursor, key: string): Cursor;
+  /** Closes every connection and dials at once, at the positions. `next`: of hosts that stand in for each other, the next one. */
+  reconnect?(options?: { readonly next?: boolean }): void;
   /**
    * Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. Opened again, after a sink has lost what
    * it had confirmed, a source goes on at the position that it is given: what its options say of the beginning counts once.

@@ -9,6 +9,7 @@ import type { ElasticsearchSinkOptions } from "./elasticsearch.ts";
 import type { QueueSinkOptions } from "./queue.ts";
 import type { RedisSinkOptions } from "./redis.ts";
 import type { SqliteIndex } from "./sqlite.ts";
+import type { WebhookSinkOptions } from "./webhook.ts";
 
 /** What the options of all sinks come to; each sink reads its own. */
 export interface SinkSettings {
@@ -28,6 +29,26 @@ export interface SinkSettings {
   readonly redis?: RedisSinkOptions;
   /** queue: all of its own. */
   readonly queue?: QueueSinkOptions;
+  /** webhook: all of its own. */
+  readonly webhook?: WebhookSettings;
+}
+
+/** Of the sink `webhook`, also what becomes of events before they reach it. */
+export interface WebhookSettings extends WebhookSinkOptions {
+  /** How long an array that is not full waits, in milliseconds. @default {1000} */
+  readonly batchMs?: number;
+  /** Identities, accounts and syncs are filtered. @default {false} */
+  readonly onlyCommits?: boolean;
+}
+
+/** How events become one write. */
+export interface Grouping {
+  /** Events. */
+  readonly size: number;
+  /** So many times that, where they are there already. */
+  readonly multiple: number;
+  /** How long fewer of them wait, in milliseconds. */
+  readonly ms: number;
 }
 
 /** What is known of a sink before it is opened. */
@@ -38,6 +59,8 @@ export interface SinkEntry {
   readonly defaultBatchSize: number;
   /** So many such batches go out as one write where they are there already. Default: 1. */
   readonly batchesPerWrite?: number;
+  /** For a sink whose own options say how events are grouped. */
+  grouping?(settings: SinkSettings): Grouping;
   /** Writes side by side that it can take without losing its order; `Infinity`: any number. */
   readonly maxConcurrency: number;
   /** Writes side by side, unless the user says otherwise. */
@@ -56,9 +79,20 @@ export interface SinkEntry {
 
 /** A sink that a user chose. */
 export interface OpenSink extends Sink<AnyEvent> {
-  /** What it counts besides what the pipeline does, for the summary. */
+  /** What it counts besides what the pipeline does, for the summary and whoever watches the run. */
   figures?(): object;
+  /** What of that the summary says. Default: all. */
+  totals?(): object;
+  /** Aborts, with the reason, when the run is to end although no write fails. */
+  readonly failure?: AbortSignal;
+  /** Events go on from the sink: resolves when all have, for a run that ends by itself. Throws what that run is to end with. */
+  drain?(): Promise<void>;
 }
+
+/** Events of one write to the queue of a webhook, however many requests can be under way. */
+const MOST_AT_ONCE = 5000;
+/** Where each event is a request, there is nothing to be filled: how many of them, and how long they wait, in milliseconds. */
+const SINGLES_AT_ONCE = 500, SINGLES_MS = 100;
 
 const ENTRIES = {
   sqlite: {
@@ -102,6 +136,22 @@ const ENTRIES = {
     keepsPosition: true,
     takesAnything: false,
     open: async ({ queue }) => (await import("./queue.ts")).queueSink(queue!),
+  },
+  webhook: {
+    brief: "POSTs to a URL, from a durable queue",
+    defaultBatchSize: SINGLES_AT_ONCE,
+    grouping: ({ webhook }) => {
+      const { batch = 1, batchMs = 1000, concurrency = 8 } = webhook!;
+      const size = batch === 1 ? SINGLES_AT_ONCE : Math.min(MOST_AT_ONCE, batch * concurrency);
+      return { size, multiple: Math.ceil(MOST_AT_ONCE / size), ms: batch === 1 ? SINGLES_MS : batchMs };
+    },
+    maxConcurrency: 1,
+    defaultConcurrency: 1,
+    keepsPosition: true,
+    takesAnything: false,
+    accepts: ({ webhook }) =>
+      Promise.resolve(({ kind }) => !webhook!.onlyCommits || kind === "commit" || kind === "label" || kind === "repo"),
+    open: async ({ webhook }) => (await import("./webhook.ts")).webhookSink(webhook!),
   },
   ndjson: {
     brief: "A file with one JSON text a line; .gz and .zst compress",

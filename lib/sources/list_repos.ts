@@ -38,7 +38,7 @@ export function listRepos(options: ListReposOptions = {}): ListReposSource {
   const keys = plan.endpoints.map(({ host }) => `${plan.keyPrefix}repo_backfill:cursor:${host}`);
   const own = keys[0]!;
   const readings: HostReading[] = plan.endpoints.map((endpoint, i) => {
-    const key = keys[i]!, stats = noStats(), beginning = new Beginning();
+    const key = keys[i]!, stats = noStats(endpoint.host), beginning = new Beginning();
     return {
       host: endpoint.host,
       key,

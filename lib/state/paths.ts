@@ -83,6 +83,11 @@ export function gapsFile(folder: string): string {
   return join(folder, "gaps.db");
 }
 
+/** What one state key has for a webhook and is not delivered yet. */
+export function webhookQueueFile(folder: string, key: string): string {
+  return join(folder, "webhook", `${key}.db`);
+}
+
 /** The lock of a state file. */
 export function stateLock(file: string): string {
   return `${file}.lock`;

@@ -56,6 +56,7 @@ export interface Transfer {
   readonly zstd?: boolean;
   readonly through?: PipelineOptions<AnyEvent, AnyEvent>["through"];
   readonly batchSize: number;
+  readonly batchesPerWrite?: number | undefined;
   /** Written events after which it ends; default: everything that the server has. */
   readonly limit?: number;
   readonly kill?: AbortSignal;
@@ -63,7 +64,7 @@ export interface Transfer {
 
 /** Answers how many events were read. */
 export async function transfer(what: Transfer): Promise<number> {
-  const { load, sink, filter = false, zstd = false, through, batchSize, limit, kill } = what;
+  const { load, sink, filter = false, zstd = false, through, batchSize, batchesPerWrite, limit, kill } = what;
   const source = jetstream({
     url: load.url,
     alias: "bench",
@@ -79,6 +80,7 @@ export async function transfer(what: Transfer): Promise<number> {
     sink,
     counters,
     batchSize,
+    batchesPerWrite,
     maxInFlight: 10_000,
     backoff: fullJitter(10),
     limit: expected,

@@ -11,10 +11,12 @@ import { bench as frames } from "./frames.ts";
 import { bench as help } from "./help.ts";
 import { bench as jetstream, filtersBench, zstdBench } from "./jetstream.ts";
 import { bench as megastream } from "./megastream.ts";
+import { bench as ops } from "./ops.ts";
 import { bench as queue, growthBench as queueGrowth } from "./queue.ts";
 import { bench as slowSink } from "./slow_sink.ts";
 import { bench as sqliteGrowth } from "./sqlite_growth.ts";
 import { bench as validate } from "./validate.ts";
+import { bench as webhook } from "./webhook.ts";
 import { bench as zstd } from "./zstd.ts";
 
 /** In the order in which they run. */
@@ -28,10 +30,12 @@ export const BENCHES: readonly Bench[] = [
   sqliteGrowth,
   queue,
   queueGrowth,
+  webhook,
   filters,
   validate,
   zstd,
   frames,
   firehose,
+  ops,
   help,
 ];

@@ -22,6 +22,13 @@ function settings(folder: string): SinkSettings {
     retentionMs: undefined,
     out: `${folder}/events.ndjson`,
     queue: { file: `${folder}/queue.db` },
+    webhook: {
+      file: `${folder}/webhook.db`,
+      url: "http://127.0.0.1:9/",
+      allowPrivate: true,
+      onlyQueue: true,
+      deadLetter: () => Promise.reject(new Error("Nothing is dead")),
+    },
   };
 }
 
@@ -40,6 +47,14 @@ const FIXTURES: Record<SinkName, (folder: string) => SinkFixture> = {
   elasticsearch: (folder) => elasticsearchFixture(elasticsearch, settings(folder)),
   redis: (folder) => redisFixture(redis().url, settings(folder)),
   queue: (folder) => queueFixture(settings(folder)),
+  webhook: (folder) => ({
+    open: () => SINKS.webhook.open(settings(folder)),
+    read: () => {
+      using db = new DatabaseSync(settings(folder).webhook!.file, { readOnly: true });
+      const rows = db.prepare("SELECT body FROM requests ORDER BY id").all();
+      return Promise.resolve(rows.map(({ body }) => new TextDecoder().decode(body as Uint8Array)));
+    },
+  }),
   ndjson: (folder) => ({
     open: () => SINKS.ndjson.open(settings(folder)),
     read: async () => lines(await Deno.readTextFile(settings(folder).out)),

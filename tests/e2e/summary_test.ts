@@ -4,6 +4,7 @@ import { SINK_NAMES } from "../../lib/sinks/registry.ts";
 import { startCli } from "../support/child.ts";
 import { assertEquation, type Ended, ended, filesIn, run, serve, type Server, summaryOf } from "../support/program.ts";
 import { bulkOk, scriptedElasticsearch } from "../support/scripted_elasticsearch.ts";
+import { startReceiver } from "../support/receiver.ts";
 import { sharedRedis } from "../support/redis.ts";
 import { serviceTest } from "../support/services.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -47,7 +48,7 @@ function typeOf(value: unknown): string {
 
 /** Every run that ends leaves a summary like this, whatever its sink and end. */
 function assertSummary(summary: Summary, expected: Partial<Summary>, what: string): void {
-  const { would_write, elasticsearch, redis, queue, ...members } = summary;
+  const { would_write, elasticsearch, redis, queue, webhook, ...members } = summary;
   assert.deepEqual(Object.keys(members), Object.keys(MEMBERS), what);
   for (const [name, value] of Object.entries(members)) {
     assert(MEMBERS[name]!.includes(typeOf(value)), `${what}: ${name} is ${value}`);
@@ -69,6 +70,10 @@ function assertSummary(summary: Summary, expected: Partial<Summary>, what: strin
   if (rows !== undefined) assert(rows >= summary.written / 100 && rows <= summary.batches + summary.written / 100);
   const figuresOfQueue = summary.sink === "queue" && would_write === undefined;
   assert.deepEqual(queue, figuresOfQueue ? { rows, length: rows, backpressure: null } : undefined);
+  const { waiting = 0 } = webhook ?? {};
+  const figuresOfWebhook = summary.sink === "webhook" && would_write === undefined;
+  assert.deepEqual(webhook, figuresOfWebhook ? { delivered: summary.written - waiting, dead: 0, waiting } : undefined);
+  if (["count", "time"].includes(summary.ended_by)) assert.equal(waiting, 0);
   assertEquation(summary);
   const figures = Object.keys(expected).map((name) => [name, summary[name as keyof Summary]]);
   assert.deepEqual(Object.fromEntries(figures), expected, what);
@@ -136,7 +141,11 @@ for (const name of Object.keys(ENDINGS)) {
   Deno.test(`L13: the summary of a run ended by ${name}, from every sink but redis`, async () => {
     await using elasticsearch = await scriptedElasticsearch({ "POST /_bulk": bulkOk });
     const sinks = SINK_NAMES.filter((sink) => sink !== "redis");
-    await assertEnding(name, sinks, { elasticsearch: ["--elasticsearch-url", elasticsearch.url, "--setup", "off"] });
+    await using receiver = await startReceiver();
+    await assertEnding(name, sinks, {
+      elasticsearch: ["--elasticsearch-url", elasticsearch.url, "--setup", "off"],
+      webhook: ["--webhook-url", receiver.url, "--webhook-allow-private"],
+    });
   });
   serviceTest(`L13: the summary of a run ended by ${name}, from redis`, ["redis"], async () => {
     await assertEnding(name, ["redis"], { redis: ["--redis-url", redis().url, "--high-water-mark", "0"] });

@@ -177,7 +177,7 @@ Deno.test("an unknown service or command is misuse, status 2", () =>
     assert.deepEqual([unknown.code, unknown.stdout], [2, ""]);
     assert.match(
       unknown.stderr,
-      /^Cannot start "kafka": no such service \(there are: elasticsearch s3 redis shells tools\)\n$/,
+      /^Cannot start "kafka": no such service \(there are: elasticsearch s3 redis shells tools chromium\)\n$/,
     );
     const command = await services(cache, ["restart"]);
     assert.deepEqual([command.code, command.stdout], [2, ""]);

@@ -5,7 +5,7 @@
  */
 
 /** What a test can need. */
-export type ServiceName = "elasticsearch" | "s3" | "redis" | "shells" | "tools";
+export type ServiceName = "elasticsearch" | "s3" | "redis" | "shells" | "tools" | "chromium";
 
 const env = (name: string): string => Deno.env.get(name) ?? "";
 
@@ -34,6 +34,7 @@ const MISSING: Readonly<Record<ServiceName, () => string | undefined>> = {
   redis: () => isFile(REDIS_SERVER) ? undefined : "Redis is not installed",
   shells: () => firstMissing(["zsh", "fish"]),
   tools: () => firstMissing(["sqlite3", "gzip", "zstd"]),
+  chromium: () => firstMissing(["chromium"]),
 };
 
 function firstMissing(commands: readonly string[]): string | undefined {
@@ -41,8 +42,12 @@ function firstMissing(commands: readonly string[]): string | undefined {
 }
 
 function missingCommand(name: string): string | undefined {
-  const folders = env("PATH").split(":");
-  return folders.some((folder) => isFile(`${folder}/${name}`)) ? undefined : `${name} is not installed`;
+  return commandPath(name) === undefined ? `${name} is not installed` : undefined;
+}
+
+/** Where a command is; `undefined`: nowhere on the PATH. */
+export function commandPath(name: string): string | undefined {
+  return env("PATH").split(":").map((folder) => `${folder}/${name}`).find(isFile);
 }
 
 function isFile(path: string): boolean {

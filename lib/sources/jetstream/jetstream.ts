@@ -4,6 +4,7 @@
  * @module
  */
 import type { AtEvent } from "../../atproto/event.ts";
+import type { Link } from "../../pipeline/link.ts";
 import { batchStream, type Source, type SourceStats } from "../../pipeline/source.ts";
 import { type JetstreamOptions, makePlan, type Plan } from "./options.ts";
 import { Session } from "./session.ts";
@@ -11,13 +12,13 @@ import { Session } from "./session.ts";
 /** A Jetstream. */
 export interface JetstreamSource extends Source<AtEvent> {
   /** Live figures. */
-  readonly stats: SourceStats;
+  readonly stats: SourceStats & Required<Pick<SourceStats, "links">>;
   /** The hosts that may be read, in the order of fail-over. */
   readonly hosts: readonly string[];
   /** The collections that are read: NSIDs, `x.y.*`, or `all`. */
   readonly collections: readonly string[];
-  /** Closes the connection and dials at once, at the position. */
-  reconnect(): void;
+  /** Closes the connection and dials at once, at the position. `next`: the next host of the list. */
+  reconnect(options?: { readonly next?: boolean }): void;
 }
 
 /**
@@ -34,7 +35,8 @@ export interface JetstreamSource extends Source<AtEvent> {
  */
 export function jetstream(options: JetstreamOptions = {}): JetstreamSource {
   const plan = makePlan(options);
-  const stats: SourceStats = { bytesReceived: 0, connections: 0, connected: false, ignored: 0, host: undefined };
+  const links: Link[] = [];
+  const stats = { bytesReceived: 0, connections: 0, connected: false, ignored: 0, host: undefined, links };
   let session: Session | undefined;
   return {
     key: plan.key,
@@ -48,7 +50,7 @@ export function jetstream(options: JetstreamOptions = {}): JetstreamSource {
       });
     },
     seal: (cursor) => session?.seal(cursor) ?? cursor,
-    reconnect: () => session?.reconnect(),
+    reconnect: (options) => session?.reconnect(options),
   };
 }
 

@@ -6,7 +6,7 @@
 import { type AtEvent, dedupeKey } from "../../atproto/event.ts";
 import type { Batch, Cursor } from "../../pipeline/batch.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
-import { batchStream, type OpenOptions, type SourceStats } from "../../pipeline/source.ts";
+import { batchStream, type OpenOptions } from "../../pipeline/source.ts";
 import { KeyWindow } from "../merge/key_window.ts";
 import type { Lane } from "../merge/lane.ts";
 import { mergeLanes, type MergeOptions } from "../merge/merge.ts";
@@ -33,7 +33,7 @@ export interface JetstreamRaceOptions extends JetstreamOptions {
 /** A Jetstream of several hosts at once; the position of each is kept under `KEY:HOST`, one for all under `KEY`. */
 export interface JetstreamRace extends JetstreamSource {
   /** Sums over all hosts; `connected`: all of them are. */
-  readonly stats: SourceStats & { readonly race: Readonly<Record<string, Readonly<HostFigures>>> };
+  readonly stats: JetstreamSource["stats"] & { readonly race: Readonly<Record<string, Readonly<HostFigures>>> };
 }
 
 const GAP = { source: "jetstream", unit: "us", reason: "race_behind", state: "open" } as const;
@@ -195,6 +195,7 @@ function laneOf(
     reached: reachedAt(position, setup),
     open(stop, from) {
       const source = jetstream({ ...others, ...(from === undefined && begins), instances: [instance], key });
+      for (const link of sources.at(-1)?.stats.links ?? []) link.active = false;
       sources.push(source);
       const at: Position | undefined = from === undefined ? position : { v: 1, host: "", wire: "v1", time_us: from };
       return source.open({
@@ -248,6 +249,9 @@ function statsOf(racers: readonly Racer[], { figures }: Tally): JetstreamRace["s
       return total("ignored");
     },
     host: racers.map(({ host }) => host).join(","),
+    get links() {
+      return racers.flatMap(({ sources }) => sources.flatMap(({ stats }) => stats.links));
+    },
     race: figures,
   };
 }

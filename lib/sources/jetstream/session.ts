@@ -8,6 +8,7 @@ import type { AtEvent, Origin } from "../../atproto/event.ts";
 import type { Connection, Outcome } from "../../net/websocket.ts";
 import type { Batch } from "../../pipeline/batch.ts";
 import { FatalError, type TransientError } from "../../pipeline/errors.ts";
+import { type Link, switchTo } from "../../pipeline/link.ts";
 import { delay, fullJitter } from "../../pipeline/retry.ts";
 import type { OpenOptions, SourceStats } from "../../pipeline/source.ts";
 import { USER_AGENT } from "../../version.ts";
@@ -40,10 +41,13 @@ interface How {
   readonly dictionary: Dictionary | undefined;
 }
 
+/** The figures that a session fills. */
+export type LinkedStats = SourceStats & { readonly links: Link[] };
+
 /** One opened source. */
 export class Session {
   readonly #plan: Plan;
-  readonly #stats: SourceStats;
+  readonly #stats: LinkedStats;
   readonly #open: OpenOptions<AtEvent>;
   readonly #stop: AbortSignal;
   readonly #track: Track;
@@ -55,6 +59,7 @@ export class Session {
   readonly #silence: Silence;
   readonly #compression: Compression;
   #connection: AbortController | undefined;
+  #link: Link | undefined;
   #dialAtOnce = new AbortController();
   #wire: Wire = "v1";
   #attempt = 0;
@@ -64,7 +69,7 @@ export class Session {
   constructor(
     plan: Plan,
     options: JetstreamOptions,
-    stats: SourceStats,
+    stats: LinkedStats,
     open: OpenOptions<AtEvent>,
     stop: AbortSignal,
   ) {
@@ -91,7 +96,8 @@ export class Session {
     return recall || exact ? cursor : this.#track.seal(cursor);
   }
 
-  reconnect(): void {
+  reconnect({ next = false }: { readonly next?: boolean } = {}): void {
+    if (next) this.#hosts.next();
     this.#dialAtOnce.abort();
     this.#dialAtOnce = new AbortController();
     this.#connection?.abort();
@@ -131,6 +137,8 @@ export class Session {
     // Loading `ws` takes longer than everything else of this library together: not before it is needed.
     const { connect } = await import("../../net/websocket.ts");
     const dialled = this.#now();
+    const link = this.#link = switchTo(this.#stats.links, host);
+    link.dial(wire);
     const own = new AbortController();
     this.#connection = own;
     const connection = connect(buildUrl(this.#hosts.current, request), {
@@ -139,6 +147,7 @@ export class Session {
       liveMs: this.#plan.idleTimeoutMs,
       silentMs: this.#end.quietMs ?? this.#silence.limitMs(wire),
       pausedMs: PAUSED_MS,
+      onPaused: link.onPaused,
       signal: AbortSignal.any([this.#stop, own.signal]),
     });
     const opened = connection.opened.then((ok) => ok && this.#onOpen(connection, request, host));
@@ -149,6 +158,7 @@ export class Session {
     const outcome = await connection.closed;
     const ok = await opened;
     this.#stats.connected = false;
+    link.end(outcome.kind);
     if (ok) this.#tap?.({ type: "closed", ...closeOf(outcome) });
     if (ok && dictionary) this.#compression.accepted(this.#hosts.current, dictionary);
     if (outcome.kind === "oversize") yield this.#onOversize(reader);
@@ -174,12 +184,13 @@ export class Session {
     try {
       for (let chunk; !(chunk = await frames.read()).done;) {
         this.#tap?.({ type: "frames", frames: chunk.value });
-        for (const message of chunk.value.data) this.#stats.bytesReceived += message.length;
+        this.#received(chunk.value.data.reduce((bytes, message) => bytes + message.length, 0));
         if (!messages.ready && chunk.value.binary.includes(true)) {
           await messages.prepare(chunk.value);
           if (this.#stop.aborted) break; // perhaps before everything was there: the next run reads it again
         }
         yield* reader.batches(chunk.value);
+        this.#link!.lastTimeUs = this.#track.time;
         if (this.#end.signal.aborted) break;
         if (reader.progressed) this.#silence.broken(), this.#oversize.times = 0;
       }
@@ -197,6 +208,11 @@ export class Session {
       await frames.cancel();
       await connection.closed;
     }
+  }
+
+  #received(bytes: number): void {
+    this.#stats.bytesReceived += bytes;
+    this.#link!.receive(bytes);
   }
 
   #next(outcome: Outcome, reader: Reader, how: How): Step {
@@ -267,6 +283,8 @@ export class Session {
     this.#stats.connections++;
     this.#stats.connected = true;
     this.#stats.host = host;
+    this.#link!.busyMs = isBusy(this.#plan.filter, request.wire) ? 2 * this.#plan.idleTimeoutMs : undefined;
+    this.#link!.open();
     this.#tap?.({ type: "opened", url: connection.url, host, wire: request.wire });
     this.#track.listening(this.#now() * 1000);
     if (needsHello(request)) connection.send(optionsUpdate(request));
@@ -291,6 +309,7 @@ export class Session {
   async #wait(failure: TransientError): Promise<void> {
     const ms = this.#backoff(this.#attempt++, failure);
     if (ms === undefined) throw failure;
+    this.#link!.fail(failure.message);
     log.warn("{why}. Connecting to {host} in {ms} ms", {
       why: failure.message,
       host: this.#hosts.current.host,

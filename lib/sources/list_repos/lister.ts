@@ -9,8 +9,8 @@ import { getChosen } from "../../net/get.ts";
 import type { Batch, Cursor, Gap } from "../../pipeline/batch.ts";
 import { ConfigError, FatalError, messageOf, TransientError } from "../../pipeline/errors.ts";
 import { delay } from "../../pipeline/retry.ts";
-import type { SourceStats } from "../../pipeline/source.ts";
 import type { Endpoint } from "../live/endpoint.ts";
+import type { HostReadingStats } from "../live/hosts.ts";
 import { type Ask, BadPage } from "./bad_page.ts";
 import { DONE } from "./done.ts";
 import type { ListPlan } from "./options.ts";
@@ -32,7 +32,7 @@ export interface ListerContext {
   readonly key: string;
   /** Reads the saved position; undefined: nobody keeps positions. */
   readonly load: (() => Promise<Cursor | undefined>) | undefined;
-  readonly stats: SourceStats;
+  readonly stats: HostReadingStats;
   readonly stop: AbortSignal;
 }
 
@@ -116,6 +116,7 @@ export class Lister {
     this.#attempt = 0;
     if (!this.#badPage.succeeded() || this.#leadsBack(ask, page)) return;
     stats.connected = true;
+    stats.links[0].open();
     const gaps = ask.skips ? [this.#gapBefore(ask.cursor!)] : [];
     const next = page.next ?? DONE;
     this.#countEmpty(page);
@@ -145,6 +146,7 @@ export class Lister {
     if ("refused" in answer) throw this.#refusal(answer.refused, !/certificate/.test(answer.refused));
     const { status, body, retryAfterMs } = answer;
     stats.bytesReceived += body.length;
+    stats.links[0].receive(body.length);
     if (status === 200) {
       const page = readPage(body, this.#origin, cursor, plan.now() * 1000);
       this.#answered = true;
@@ -165,6 +167,8 @@ export class Lister {
     const { plan, stop, stats, endpoint: { host } } = this.#context;
     stats.connected = false;
     const failure = new TransientError(`Cannot list the repos of ${host}: ${message}`, { retryAfterMs });
+    stats.links[0].end("failed");
+    stats.links[0].fail(failure.message);
     const ms = plan.backoff(this.#attempt++, failure);
     if (ms === undefined) throw failure;
     log.warn("{why}. Asking again in {ms} ms", { why: failure.message, ms: Math.round(ms) });

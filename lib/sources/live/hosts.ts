@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import { type AnyEvent, dedupeKey } from "../../atproto/event.ts";
 import type { Batch, Cursor } from "../../pipeline/batch.ts";
 import { messageOf, TransientError } from "../../pipeline/errors.ts";
+import { Link } from "../../pipeline/link.ts";
 import { type Backoff, delay } from "../../pipeline/retry.ts";
 import { batchStream, type OpenOptions, type SourceStats } from "../../pipeline/source.ts";
 import { KeyWindow } from "../merge/key_window.ts";
@@ -17,12 +18,15 @@ const log = getLogger(["bskyingest", "live"]);
 /** Events of the sink that are looked at for copies after a restart. */
 const MOST_RECALLED = 50_000;
 
+/** Live figures of one host, with its link. */
+export type HostReadingStats = SourceStats & { readonly links: readonly [Link] };
+
 /** One host of a source. */
 export interface HostReading {
   readonly host: string;
   /** Under which its position is kept. */
   readonly key: string;
-  readonly stats: SourceStats;
+  readonly stats: HostReadingStats;
   /** Its batches, all with its key. Before it fails, it hands on an urgent one. */
   read(open: OpenOptions<AnyEvent>, stop: AbortSignal): AsyncGenerator<Batch<AnyEvent>, void>;
 }
@@ -88,8 +92,9 @@ export async function loadPosition(
 }
 
 /** Figures of one host, before it is read. */
-export function noStats(): SourceStats {
-  return { bytesReceived: 0, connections: 0, connected: false, ignored: 0, host: undefined };
+export function noStats(host: string): HostReadingStats {
+  const links: [Link] = [new Link(host)];
+  return { bytesReceived: 0, connections: 0, connected: false, ignored: 0, host: undefined, links };
 }
 
 /** Those of all hosts: sums, `connected`: all of them are. */
@@ -109,5 +114,6 @@ export function statsOfAll(readings: readonly Pick<HostReading, "host" | "stats"
       return sum(({ ignored }) => ignored);
     },
     host: readings.map(({ host }) => host).join(","),
+    links: readings.flatMap(({ stats }) => stats.links),
   };
 }

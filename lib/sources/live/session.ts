@@ -9,12 +9,12 @@ import type { Connection, Outcome } from "../../net/websocket.ts";
 import type { Batch, Cursor } from "../../pipeline/batch.ts";
 import type { TransientError } from "../../pipeline/errors.ts";
 import { delay } from "../../pipeline/retry.ts";
-import type { SourceStats } from "../../pipeline/source.ts";
 import { USER_AGENT } from "../../version.ts";
 import type { Beginning } from "./beginning.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { FrameRate } from "./frame_rate.ts";
 import { futureCursor } from "./future.ts";
+import type { HostReadingStats } from "./hosts.ts";
 import { Judge } from "./judge.ts";
 import type { LivePlan } from "./options.ts";
 import { Place } from "./place.ts";
@@ -39,7 +39,9 @@ export interface SessionContext<M extends { readonly seq: number }> {
   /** The saved position. */
   readonly load: () => Promise<Cursor | undefined>;
   readonly beginning: Beginning;
-  readonly stats: SourceStats;
+  /** Begin live, whatever is saved and whatever the options say. */
+  readonly afresh: boolean;
+  readonly stats: HostReadingStats;
   readonly hostStats: HostStats;
   readonly stop: AbortSignal;
 }
@@ -88,10 +90,11 @@ export class Session<M extends { readonly seq: number }> {
   }
 
   async #start(): Promise<void> {
-    const { plan, beginning, endpoint: { host } } = this.#context;
+    const { plan, beginning, afresh, endpoint: { host } } = this.#context;
     const { until } = plan;
     const saved = await this.#context.load();
-    const cursor = beginning.isAt(saved) ? beginning.from ?? plan.cursor : undefined;
+    const told = beginning.isAt(saved) ? beginning.from ?? plan.cursor : undefined;
+    const cursor = afresh ? "live" : told;
     this.#place.start(saved, cursor);
     this.#started = true;
     if (cursor !== undefined && plan.cursor !== undefined && saved !== undefined) {
@@ -105,6 +108,8 @@ export class Session<M extends { readonly seq: number }> {
   /** One connection, and the wait that follows it. */
   async *#connectOnce(): AsyncGenerator<Batch<AnyEvent>, void> {
     const { plan, protocol, key, stats, hostStats, stop } = this.#context;
+    const [link] = stats.links;
+    link.dial();
     const asked = this.#place.ask();
     const own = this.#connection = new AbortController();
     const connection = await this.#dial(asked, AbortSignal.any([stop, own.signal]));
@@ -122,7 +127,7 @@ export class Session<M extends { readonly seq: number }> {
     } finally {
       own.abort();
       await connection.frames.cancel();
-      await connection.closed;
+      link.end((await connection.closed).kind);
       hostStats.connected = stats.connected = false;
     }
     const outcome = await connection.closed;
@@ -138,28 +143,35 @@ export class Session<M extends { readonly seq: number }> {
   async #dial(asked: number | undefined, signal: AbortSignal): Promise<Connection> {
     // Loading `ws` takes longer than everything else of this library together: not before it is needed.
     const { connect } = await import("../../net/websocket.ts");
-    const { plan: { maxFrameBytes, deadAfterMs, idleTimeout }, protocol, endpoint } = this.#context;
+    const { plan: { maxFrameBytes, deadAfterMs, idleTimeout }, protocol, endpoint, stats } = this.#context;
     return connect(`${endpoint.ws}${protocol.path}${asked === undefined ? "" : `?cursor=${asked}`}`, {
       headers: { "User-Agent": USER_AGENT },
       maxPayload: maxFrameBytes,
       liveMs: deadAfterMs,
       silentMs: idleTimeout === "auto" ? () => this.#rate.busy ? AUTO_IDLE_MS : 0 : idleTimeout,
       pausedMs: 0,
+      onPaused: stats.links[0].onPaused,
       handshakeMs: HANDSHAKE_MS,
       signal,
     });
   }
 
   async *#read(connection: Connection, reader: Reader<M>): AsyncGenerator<Batch<AnyEvent>, void> {
-    const { plan, stats, beginning } = this.#context;
+    const { plan, plan: { idleTimeout }, stats, hostStats, beginning } = this.#context;
+    const [link] = stats.links;
     for await (const chunk of connection.frames.values({ preventCancel: true })) {
       plan.tap?.({ type: "frames", frames: chunk });
-      for (const { length } of chunk.data) stats.bytesReceived += length;
+      const bytes = chunk.data.reduce((sum, { length }) => sum + length, 0);
+      stats.bytesReceived += bytes;
+      link.receive(bytes);
       this.#rate.add(chunk.data.length);
       for (const batch of reader.batches(chunk)) {
         beginning.from ??= this.#place.from;
         yield batch;
       }
+      link.lastTimeUs = hostStats.lastTimeUs;
+      link.lastSeq = hostStats.lastSeq;
+      if (idleTimeout === "auto") link.busyMs = this.#rate.busy ? 2 * AUTO_IDLE_MS : undefined;
       if (reader.progressed) this.#judge.progressed();
       if (reader.over !== undefined) return;
     }
@@ -170,6 +182,7 @@ export class Session<M extends { readonly seq: number }> {
     stats.connections++;
     stats.host = host;
     hostStats.connected = stats.connected = true;
+    stats.links[0].open();
     this.#judge.accepted();
     plan.tap?.({ type: "opened", url, host, wire: "relay" });
     log.info("Connected to {host}, {from}", { host, from: asked === undefined ? "live" : `from ${asked}` });
@@ -216,9 +229,10 @@ export class Session<M extends { readonly seq: number }> {
   }
 
   async #wait(failure: TransientError): Promise<void> {
-    const { plan, stop, endpoint: { host } } = this.#context;
+    const { plan, stop, stats, endpoint: { host } } = this.#context;
     const ms = plan.backoff(this.#attempt++, failure);
     if (ms === undefined) throw failure;
+    stats.links[0].fail(failure.message);
     log.warn("{why}. Connecting to {host} in {ms} ms", { why: failure.message, host, ms: Math.round(ms) });
     await delay(ms, AbortSignal.any([stop, this.#dialAtOnce.signal])).catch(() => {});
   }

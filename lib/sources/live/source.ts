@@ -57,7 +57,7 @@ export function liveSource<M extends { readonly seq: number }>(
   const hostStats = plan.endpoints.map(noHostStats);
   const sessions = new Set<Session<M>>();
   const readings: HostReading[] = plan.endpoints.map((endpoint, i) => {
-    const key = keys[i]!, stats = noStats(), beginning = new Beginning();
+    const key = keys[i]!, stats = noStats(endpoint.host), beginning = new Beginning();
     const isOtherHealthy = () => dedupe && readings.some((each) => each.stats !== stats && each.stats.connected);
     return {
       host: endpoint.host,
@@ -65,7 +65,19 @@ export function liveSource<M extends { readonly seq: number }>(
       stats,
       async *read(open, stop) {
         const load = () => loadPosition(key, own, open, { ...plan, stop });
-        const context = { protocol, plan, endpoint, key, load, beginning, stats, hostStats: hostStats[i]!, stop };
+        const { afresh = false } = open;
+        const context = {
+          protocol,
+          plan,
+          endpoint,
+          key,
+          load,
+          beginning,
+          afresh,
+          stats,
+          hostStats: hostStats[i]!,
+          stop,
+        };
         const session = new Session(context);
         sessions.add(session);
         try {
