@@ -101,8 +101,7 @@ Deno.test("J44: into NDJSON: stopped 5 times nothing comes twice, and after kill
       const { cursor: _, ...event } = JSON.parse(line);
       return JSON.stringify(event);
     });
-  // Enough for both to have sent something: lives that end before they connect add nothing.
-    await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "50"]);
+  await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "1"]);
   for (let i = 0; i < 5; i++) {
     await summaryOf(folder.path, [...args, "-n", "2000"]);
     const found = keys();
