@@ -122,13 +122,10 @@ class Run<I, O> {
   /** Aborts, with the reason, when the run has failed or was killed. */
   readonly signal: AbortSignal;
   readonly store: CheckpointStore | undefined;
-<<<<<<< HEAD
   /** The sink saves positions with the events, and cannot tell later which events it holds. */
   readonly seals: boolean;
-=======
   /** Writes that may run side by side. */
   readonly concurrency: number;
->>>>>>> main
   readonly #options: PipelineOptions<I, O>;
   readonly #delivery: DeliverOptions<O>;
   readonly #halt = new AbortController();
