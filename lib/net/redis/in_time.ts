@@ -6,6 +6,7 @@
 
 /** Waits for something, but not for ever, and not after `signal` has aborted. */
 export async function inTime<T>(work: Promise<T>, ms: number, signal?: AbortSignal): Promise<T> {
+  work.catch(() => {}); // what comes after all is nobody's any more
   signal?.throwIfAborted();
   const { promise: over, reject } = Promise.withResolvers<never>();
   const timer = ms === Infinity
@@ -13,7 +14,6 @@ export async function inTime<T>(work: Promise<T>, ms: number, signal?: AbortSign
     : setTimeout(() => reject(new Error(`No answer within ${ms / 1000} s`)), ms);
   const onAbort = () => reject(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
-  work.catch(() => {}); // what comes after all is nobody's any more
   try {
     return await Promise.race([work, over]);
   } finally {
