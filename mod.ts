@@ -89,6 +89,17 @@ export type { S3ClientOptions } from "./lib/sources/megastream/s3_client.ts";
 export { s3Store, type S3StoreOptions } from "./lib/sources/megastream/s3_store.ts";
 export { type TempFile, type TempFiles, tempFiles } from "./lib/sources/megastream/temp_files.ts";
 export {
+  type LeasedRow,
+  queuePreview,
+  type QueuePreviewOptions,
+  type QueueSource,
+  queueSource,
+  type QueueSourceFigures,
+  type QueueSourceOptions,
+  type RowQueue,
+  type StoredRow,
+} from "./lib/sources/queue.ts";
+export {
   type ConsumeFigures,
   type ConsumeLag,
   type RedisSource,
@@ -132,6 +143,8 @@ export {
   makeQueueFolder,
   openQueue,
   type OpenQueueOptions,
+  type PendingRow,
+  pendingRows,
   type Queue,
   QUEUE_STATUSES,
   type QueueFigures,

@@ -45,7 +45,7 @@ export const registry: readonly RegistryEntry[] = [
   },
   {
     name: "consume",
-    brief: "Redis streams (as a consumer group) into any sink, to share work",
+    brief: "Redis streams (as a consumer group), or a queue, into any sink",
     group: "Ingest",
     load: async () => (await import("./commands/consume.ts")).command,
   },

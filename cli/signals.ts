@@ -56,7 +56,7 @@ const denoSystem: SignalSystem = {
   },
 };
 
-/** The second signal came. The process may live long enough to tell, and must not: the signal says it all. */
+/** The second signal came, and the process outlived it. There is nothing to tell: the signal says it all. */
 export class KilledError extends Error {
   override readonly name = "KilledError";
 }
@@ -94,9 +94,10 @@ export function listenForSignals(options: SignalsOptions): Signals {
     end(signal);
   };
   const second = (signal: StopSignal) => {
-    kill.abort(new KilledError(`${signal} received again`));
     close();
     system.die(signal);
+    // It comes by another thread: until then nothing may end this one with a status of its own.
+    timer = setTimeout(() => kill.abort(new KilledError(`${signal} received again`)), GRACE_MS);
   };
   const handlers = STOPPING.map((signal) => {
     const handler = () => received === undefined ? first(signal) : second(signal);

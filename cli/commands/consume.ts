@@ -1,5 +1,5 @@
 /**
- * `consume`: Redis streams, as a consumer group, into any sink.
+ * `consume`: Redis streams, as a consumer group, or a queue, into any sink.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import { type CommandContext, defineCommand } from "../kit/command.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { filterOptions } from "../options/filters.ts";
 import { listenOptions } from "../options/listen.ts";
+import { fromQueueOptions } from "../options/queue.ts";
 import { consumeOptions } from "../options/redis.ts";
 
 /** Whoever shares work knows where it goes. */
@@ -19,7 +20,8 @@ export const command = defineCommand({
     "Reads streams that --sink redis, or one of the older ingesters, fills. Run it as often and on as many machines as needed: " +
     "the processes of one group share the entries. An entry is acknowledged once its events are safe; what a process that was " +
     "killed had not acknowledged, another one takes over. An entry that cannot be read, or that the sink refuses for good, goes to " +
-    "the dead stream beside its own.",
+    "the dead stream beside its own. With --from-queue it reads a queue instead, in the same way: a row is acknowledged once its events " +
+    "are safe, and records that cannot be read go to the dead letter.",
   examples: [
     {
       run: "bskyingest consume --sink sqlite",
@@ -30,18 +32,30 @@ export const command = defineCommand({
       does: "another stream, as one of the group search",
     },
     { run: "bskyingest consume --from-stream jobs --sink stdout --raw", does: "entries of any stream, one on a line" },
+    { run: "bskyingest consume --from-queue jetstream_sync --once --sink sqlite", does: "what is in a queue now" },
     { run: "bskyingest consume --sink stdout --dry-run", does: "see whether it could, and change nothing" },
   ],
-  options: { ...consumeOptions, ...filterOptions, ...deliveryOptions, sink, ...sinkOptions, ...listenOptions },
+  options: {
+    ...consumeOptions,
+    ...fromQueueOptions,
+    ...filterOptions,
+    ...deliveryOptions,
+    sink,
+    ...sinkOptions,
+    ...listenOptions,
+  },
   async run(context) {
-    const { consumeReading } = await import("../ingest/consume.ts");
     const { runIngest } = await import("../ingest/run.ts");
-    const { CONSUME_STATE } = await import("../ingest/target.ts");
+    const { CONSUME_QUEUE_STATE, CONSUME_STATE } = await import("../ingest/target.ts");
+    const isQueue = context.values.fromQueue !== undefined;
+    const makeReading = isQueue
+      ? (await import("../ingest/consume_queue.ts")).queueReading
+      : (await import("../ingest/consume.ts")).consumeReading;
     await using resources = new AsyncDisposableStack();
     return await runIngest({
       context: context as unknown as CommandContext<IngestOptions>,
-      state: CONSUME_STATE,
-      makeReading: (target) => consumeReading(context as never, target, resources),
+      state: isQueue ? CONSUME_QUEUE_STATE : CONSUME_STATE,
+      makeReading: (target) => makeReading(context as never, target, resources),
       endOfSource: "source",
       live: true,
       limit: 0,

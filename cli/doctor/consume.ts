@@ -5,26 +5,34 @@
  */
 import { type RedisLink, redisLink } from "../../lib/net/redis/link.ts";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
+import { readQueue } from "../../lib/sinks/queue/open.ts";
 import { mostMissed } from "../../lib/sinks/redis/pressure.ts";
 import { findStreams } from "../../lib/sources/redis/group.ts";
 import type { RedisSourceOptions } from "../../lib/sources/redis/options.ts";
 import { checkConsume } from "../ingest/consume.ts";
+import { queueToRead } from "../ingest/consume_queue.ts";
 import { consumeOf } from "../ingest/redis.ts";
-import { CONSUME_STATE } from "../ingest/target.ts";
+import { CONSUME_QUEUE_STATE, CONSUME_STATE } from "../ingest/target.ts";
 import type { IngestOptions } from "../ingest/transfer.ts";
+import type { fromQueueOptions } from "../options/queue.ts";
 import type { consumeOptions } from "../options/redis.ts";
 import { type Finding, ok, runChecks, warn } from "./check.ts";
 import { examineRun, type Run, targetOf } from "./run.ts";
 import type { Settings } from "./settings.ts";
+import { tryToOpen } from "./sink.ts";
+
+/** The options of `consume`, but for those of every run. */
+type OwnOptions = typeof consumeOptions & typeof fromQueueOptions;
 
 /** Checks what a run with these settings would use. */
-export const examineConsume = examineRun<typeof consumeOptions>(prepare);
+export const examineConsume = examineRun<OwnOptions>(prepare);
 
 // deno-lint-ignore require-await -- faults of the options must come by the promise
-async function prepare(settings: Settings<typeof consumeOptions & IngestOptions>): Promise<Run> {
+async function prepare(settings: Settings<OwnOptions & IngestOptions>): Promise<Run> {
   const { values } = settings;
+  if (values.fromQueue !== undefined) return prepareQueue(settings);
   const target = targetOf(settings, CONSUME_STATE);
-  checkConsume(values, target);
+  checkConsume(settings, target);
   const options = consumeOf(values, "");
   return {
     target,
@@ -37,6 +45,26 @@ async function prepare(settings: Settings<typeof consumeOptions & IngestOptions>
         })),
       ),
   };
+}
+
+function prepareQueue(settings: Settings<OwnOptions & IngestOptions>): Run {
+  const { values } = settings;
+  const target = targetOf(settings, CONSUME_QUEUE_STATE);
+  const file = queueToRead(values, target);
+  return {
+    target,
+    net: [],
+    inputs: [file],
+    source: () => runChecks([{ name: `queue ${values.fromQueue}`, run: () => checkQueue(file) }]),
+  };
+}
+
+/** Looks at a queue as a consumer would, and takes nothing. */
+async function checkQueue(file: string): Promise<Finding> {
+  const count = "SELECT count(*) AS rows FROM queue WHERE status = 'pending'";
+  const { rows } = await readQueue(file, (db) => db.prepare(count).get()!);
+  (await tryToOpen(file)).close();
+  return ok(`${file}: ${rows} rows are pending`);
 }
 
 /** Looks at a stream, or at all its partitions, as a consumer would, and changes nothing. */

@@ -101,8 +101,12 @@ async function checkNdjson(path: string): Promise<Finding> {
   return await file.tryLock(false) ? ok(`${path} is writable`) : warn(`another process is writing to ${path}`);
 }
 
-/** Opens an existing file as a writer would. */
-async function tryToOpen(path: string): Promise<Deno.FsFile> {
+/**
+ * Opens an existing file as a writer would.
+ *
+ * @throws {ConfigError} Where that cannot be.
+ */
+export async function tryToOpen(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path, { read: true, append: true });
   } catch (error) {

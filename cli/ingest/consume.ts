@@ -17,6 +17,7 @@ import {
 import { SINK_NAMES, SINKS } from "../../lib/sinks/registry.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { spanText } from "../kit/units.ts";
+import type { fromQueueOptions } from "../options/queue.ts";
 import type { consumeOptions } from "../options/redis.ts";
 import type { ReportPart } from "../report.ts";
 import { holdConsumerName } from "./consumer_name.ts";
@@ -29,14 +30,20 @@ import type { IngestOptions } from "./transfer.ts";
 const LAG_MS = 2000;
 
 /** The options of `consume`. */
-export type ConsumeContext = CommandContext<typeof consumeOptions & IngestOptions>;
+export type ConsumeContext = CommandContext<typeof consumeOptions & typeof fromQueueOptions & IngestOptions>;
 
 /**
  * Checks what is read beside where it goes.
  *
- * @throws {ConfigError} For a stream that would be read and written, and a sink that needs events for `--raw`.
+ * @throws {ConfigError} For options of queues, a stream that would be read and written, and a sink that needs events for `--raw`.
  */
-export function checkConsume(values: ConsumeContext["values"], target: Target): void {
+export function checkConsume({ values, origins }: Pick<ConsumeContext, "values" | "origins">, target: Target): void {
+  for (const option of ["once", "lease", "maxAttempts"] as const) {
+    const { source, name } = origins[option];
+    if (source === "flag") {
+      throw new ConfigError(`Cannot use ${name} without --from-queue: it is about the rows of a queue`);
+    }
+  }
   if (values.raw && !SINKS[target.sink].takesAnything) {
     const others = SINK_NAMES.filter((name) => SINKS[name].takesAnything);
     throw new ConfigError(`Cannot use --raw with --sink ${target.sink}: it needs to know what is in an entry`, {
@@ -55,11 +62,12 @@ export function checkConsume(values: ConsumeContext["values"], target: Target): 
  * @throws {ConfigError} For options that cannot be, a stream that would be read and written, and a sink that needs events for `--raw`.
  */
 export async function consumeReading(
-  { values }: ConsumeContext,
+  context: ConsumeContext,
   target: Target,
   resources: AsyncDisposableStack,
 ): Promise<Reading> {
-  checkConsume(values, target);
+  checkConsume(context, target);
+  const { values } = context;
   const { connection, ...options } = consumeOf(values, "");
   const { describe } = parseRedisUrl(connection.url);
   const name = `${describe} ${values.fromStream.join(",")}`;

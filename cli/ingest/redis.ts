@@ -92,7 +92,7 @@ export function consumeOf(
     group: values.group,
     consumer: values.consumer ?? consumer,
     from: values.from,
-    count: values.count,
+    ...(values.count !== undefined && { count: values.count }),
     blockMs: values.block,
     claimIdleMs: values.claimIdle,
     claimMs: values.claimInterval,

@@ -63,6 +63,9 @@ export const CONNECTOR_STATE: StateOptions = { ...JETSTREAM_STATE, defaultKey: "
 /** Of `consume`: what is done is known to the group, and whoever shares work says where it goes. */
 export const CONSUME_STATE: StateOptions = { defaultKey: "consume", format: "none", sinks: [] };
 
+/** Of `consume --from-queue`. */
+export const CONSUME_QUEUE_STATE: StateOptions = { ...CONSUME_STATE, withoutCommits: true };
+
 /** Of `megastream`. */
 export const MEGASTREAM_STATE: StateOptions = {
   defaultKey: "megastream",

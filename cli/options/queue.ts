@@ -35,6 +35,34 @@ export const leaseOption = {
   lease: duration("lease", { help: "How long rows are the taker's", min: 1, common: true }, "5m"),
 } as const;
 
+const fromGroup = "Queue in place of streams";
+
+/** Declarations of the options of `consume` that are about a queue. */
+export const fromQueueOptions = {
+  fromQueue: text("from-queue", {
+    help: "Read this queue of --queue-dir, and no stream",
+    group: fromGroup,
+    metavar: "NAME",
+    common: true,
+    conflicts: [
+      ...["from-stream", "from-redis-url", "partition", "group", "from", "block", "claim-idle", "claim-interval"],
+      ...["max-deliveries", "dead-stream", "raw", "after-ack"],
+    ],
+  }),
+  once: toggle("once", { help: "End when there is nothing to take", group: fromGroup, common: true }),
+  lease: duration("lease", {
+    help: "After that, rows of a process that is gone can be taken again; while it lives it keeps them",
+    group: fromGroup,
+    min: 1000,
+    max: MOST_TIMER_MS,
+  }, "5m"),
+  maxAttempts: integer("max-attempts", {
+    help: "A row whose lease has ended so often becomes failed",
+    group: fromGroup,
+    min: 1,
+  }, 5),
+} as const;
+
 /** Declarations of the options of `queue list`. */
 export const queueListOptions = {
   ...queueDirOption,

@@ -113,17 +113,23 @@ export const consumeOptions = {
   }),
   group: text("group", { help: "Consumer group", group: consumeGroup, metavar: "NAME", common: true }, "bskyingest"),
   consumer: text("consumer", {
-    help: "Name of this process in the group, the same after a restart",
+    help: "Name of this process in the group, the same after a restart; of a queue's only for the lists",
     group: consumeGroup,
     metavar: "NAME",
-    defaultText: "the host's name and the lowest free number",
+    defaultText: "the host's name and the lowest free number, of a queue's the process id",
   }),
   from: text("from", {
     help: "Where a group begins that is made now: oldest, new, or after this id",
     group: consumeGroup,
     metavar: "oldest|new|ID",
   }, "oldest"),
-  count: integer("count", { help: "Entries of one read", group: consumeGroup, min: 1 }, 500),
+  count: integer("count", {
+    help: "Entries, or rows of a queue, of one read",
+    group: consumeGroup,
+    min: 1,
+    max: 1_000_000,
+    defaultText: "500 entries, 10 rows",
+  }),
   block: duration("block", { help: "How long a read waits", group: consumeGroup, min: 1, max: MOST_TIMER_MS }, "1s"),
   claimIdle: duration("claim-idle", {
     help: "Entries of a consumer that shows no sign of life for so long are taken over",

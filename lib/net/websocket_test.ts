@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { until } from "../../tests/support/jetstream_run.ts";
+import { until } from "../../tests/support/run_control.ts";
 import { startScripted } from "../../tests/support/scripted_jetstream.ts";
 import { textOf } from "./text.ts";
 import { connect, type Connection, type ConnectOptions } from "./websocket.ts";

@@ -101,6 +101,8 @@ export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Pro
     const recall = sink.recall?.bind(sink) as never;
     const opened = source.open({ cursor, stop, recall, load, ...(run.seals && { sealsAll: true }) });
     const staged = options.through ? options.through(opened) : opened as unknown as ReadableStream<Batch<O>>;
+    // A batch that waits for a place among several counts too: with room for two, the next one is read and ready meanwhile.
+    const highWaterMark = Math.min(run.concurrency, 2);
     await staged
       .pipeThrough(
         limit({
@@ -117,7 +119,7 @@ export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Pro
         regroup({ size: options.batchSize ?? 500, ms: options.batchMs ?? 1000, multiple: options.batchesPerWrite }),
         { signal },
       )
-      .pipeTo(new WritableStream({ write: (batch) => run.write(batch) }, { highWaterMark: 1 }), { signal });
+      .pipeTo(new WritableStream({ write: (batch) => run.write(batch) }, { highWaterMark }), { signal });
   } catch (error) {
     run.fail(error);
   }
@@ -134,13 +136,14 @@ class Run<I, O> {
   readonly store: CheckpointStore | undefined;
   /** The sink saves positions with the events, and cannot tell later which events it holds. */
   readonly seals: boolean;
+  /** Writes that may run side by side. */
+  readonly concurrency: number;
   readonly #options: PipelineOptions<I, O>;
   readonly #delivery: DeliverOptions<O>;
   readonly #halt = new AbortController();
   readonly #ledger: Ledger;
   readonly #checkpointer: Checkpointer | undefined;
   readonly #running = new Set<Promise<void>>();
-  readonly #concurrency: number;
   readonly #deadRatio: DeadRatio;
   #done = 0;
   #waiting: { readonly passed: number; readonly resolve: () => void } | undefined;
@@ -154,7 +157,7 @@ class Run<I, O> {
     this.store = source.checkpoints ?? sink.checkpoints ?? options.checkpoints;
     const atomic = this.store !== undefined && this.store === sink.checkpoints;
     this.seals = atomic && sink.recall === undefined;
-    this.#concurrency = sink.checkpoints ? 1 : options.concurrency ?? 1;
+    this.concurrency = sink.checkpoints ? 1 : options.concurrency ?? 1;
     const { maxDeadRatio = 1 } = options;
     this.#deadRatio = maxDeadRatio instanceof DeadRatio ? maxDeadRatio : new DeadRatio(maxDeadRatio);
     const onSaved = (key: string, cursor: Cursor) => void this.counters.cursors.set(key, cursor);
@@ -206,7 +209,7 @@ class Run<I, O> {
         this.counters.inFlight -= batch.items.length;
       });
     this.#running.add(job);
-    if (this.#running.size >= this.#concurrency) {
+    if (this.#running.size >= this.concurrency) {
       blocked.sink.begin();
       await Promise.race(this.#running);
       blocked.sink.end();

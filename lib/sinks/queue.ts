@@ -14,7 +14,7 @@ import { fileWatch } from "./sqlite/watch.ts";
 export { makeQueueFolder, queueFile, queueLock } from "./queue/names.ts";
 export type { ReceiptOutcome, ReleaseOptions, TakenRow, TakeOptions } from "./queue/leases.ts";
 export type { QueueListOptions, QueueRow, QueueStats } from "./queue/look.ts";
-export { type FoundQueue, queuesIn } from "./queue/open.ts";
+export { type FoundQueue, type PendingRow, pendingRows, queuesIn } from "./queue/open.ts";
 export {
   openQueue,
   type OpenQueueOptions,

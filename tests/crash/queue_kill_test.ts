@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { openQueue } from "../../lib/sinks/queue.ts";
 import { type Child, startScript } from "../support/child.ts";
-import { queueWith } from "../support/queue.ts";
+import { queueWith, sql } from "../support/queue.ts";
 import { randomFrom, startNumber } from "../support/random.ts";
+import { commitEvents, readBack } from "../support/sqlite.ts";
 import { inFolder } from "../support/temp.ts";
 
 const ROWS = 10_000;
@@ -57,4 +58,38 @@ Deno.test(`C23: ${CONSUMERS} consumers of ${ROWS} rows, each killed once, miss n
     assert.equal(done.length, new Set(done).size, `a row was acknowledged twice, ${context}`);
     assert.ok(done.length > ROWS - CONSUMERS * 20 - 1, `${done.length} rows, ${context}`);
     assertNoOverlap(lines, context);
+  }));
+
+Deno.test("a row that ends the process has failed after five times, and harms no other", () =>
+  inFolder(async (folder) => {
+    const [file, db] = [`${folder}/q.db`, `${folder}/x.db`];
+    const events = commitEvents(300).map((event, i) =>
+      i === 155 ? { ...event, commit: { ...event.commit, rkey: "deadly" } } : event
+    );
+    await using queue = await openQueue(file, { create: true, batchSize: 10 });
+    await queue.put(events);
+    let deaths = 0;
+    for (let over = false; !over; deaths++) {
+      assert.ok(deaths < 10, "it never ends");
+      await using child = startScript("tests/crash/queue_source.ts", [file, db], { cwd: "." });
+      let died = false;
+      const end = child.status.then(() => died = true);
+      while (!died && !over) {
+        await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 50))]);
+        const { pending, processing } = (await queue.stats()).rows;
+        over = pending + processing === 0;
+      }
+      child.kill("SIGTERM");
+      assert.equal((await child.status).signal, over ? null : "SIGKILL", child.stderr.lines.join("\n"));
+    }
+    assert.equal(deaths - 1, 5);
+    assert.deepEqual((await queue.stats()).rows, { pending: 0, processing: 0, completed: 29, failed: 1 });
+    const [failed] = sql(
+      file,
+      "SELECT id, attempts, last_error FROM queue JOIN queue_leases USING (id) WHERE status = 'failed'",
+    );
+    assert.deepEqual(failed, { id: 16, attempts: 5, last_error: "lease expired" });
+    const stored = readBack<{ rkey: string }>(db, "SELECT rkey FROM events").map(({ rkey }) => rkey).sort();
+    const others = events.filter((_, i) => i < 150 || i >= 160).map(({ commit }) => commit.rkey).sort();
+    assert.deepEqual(stored, others);
   }));

@@ -73,8 +73,7 @@ Deno.test(`J44: kill -9 at ${KILLS} random moments, a new and a legacy server at
   await using b = await serve(folder.path, [...made, "--rate", "12000", "--kind", "legacy"]);
   const db = `${folder.path}/k.db`;
   const args = [...between(a, b), "-c", "all", "--db", db, "--overlap", "1s"];
-  // Enough for both to have sent something: lives that end before they connect add nothing.
-    await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "50"]);
+  await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "1"]);
   await killOften(folder.path, args, 900);
   const rest = total - rowsIn(db);
   console.log(`${rest} of ${total} are left after the last kill`);
@@ -101,8 +100,7 @@ Deno.test("J44: into NDJSON: stopped 5 times nothing comes twice, and after kill
       const { cursor: _, ...event } = JSON.parse(line);
       return JSON.stringify(event);
     });
-  // Enough for both to have sent something: lives that end before they connect add nothing.
-    await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "50"]);
+  await summaryOf(folder.path, [...args, "-s", "1970-01-01", "-n", "1"]);
   for (let i = 0; i < 5; i++) {
     await summaryOf(folder.path, [...args, "-n", "2000"]);
     const found = keys();

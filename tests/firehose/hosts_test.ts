@@ -9,9 +9,10 @@ import { sqliteSink } from "../../lib/sinks/sqlite.ts";
 import { firehose, type FirehoseOptions } from "../../lib/sources/firehose.ts";
 import { setCursor } from "../../lib/state/cursors_table.ts";
 import { selfSigned } from "../support/certificate.ts";
-import { range, until } from "../support/jetstream_run.ts";
+import { range } from "../support/jetstream_run.ts";
 import { commit, commits, KEY, type LiveRunOptions, runFirehose, runSource, seqsOf } from "../support/live_run.ts";
 import { captureLog } from "../support/log_records.ts";
+import { until } from "../support/run_control.ts";
 import { type ScriptedJetstream, startScripted } from "../support/scripted_jetstream.ts";
 import { tempFolder } from "../support/temp.ts";
 

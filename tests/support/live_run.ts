@@ -8,15 +8,15 @@ import { commitBody, messageFrame, type TestOp } from "../../lib/atproto/test_fr
 import type { Cursor, Gap } from "../../lib/pipeline/batch.ts";
 import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
 import type { Letter } from "../../lib/pipeline/deliver.ts";
-import { type PipelineOptions, type PipelineResult, runPipeline } from "../../lib/pipeline/pipeline.ts";
+import { type PipelineOptions, runPipeline } from "../../lib/pipeline/pipeline.ts";
 import type { SinkBatch } from "../../lib/pipeline/sink.ts";
 import type { Source } from "../../lib/pipeline/source.ts";
 import { firehose, type FirehoseOptions, type LiveSource } from "../../lib/sources/firehose.ts";
-import { until } from "./jetstream_run.ts";
 import { type MemoryStore, memoryStore } from "./pipeline_ends.ts";
+import { controlRun, type RunControl } from "./run_control.ts";
 
 /** A run that goes on until it is stopped, ends or fails. */
-export interface LiveRun<S extends Source<AnyEvent>> extends AsyncDisposable {
+export interface LiveRun<S extends Source<AnyEvent>> extends RunControl {
   readonly source: S;
   readonly counters: Counters;
   /** Everything that was written, in order. */
@@ -26,13 +26,8 @@ export interface LiveRun<S extends Source<AnyEvent>> extends AsyncDisposable {
   readonly letters: readonly Letter[];
   readonly gaps: readonly Gap[];
   readonly store: MemoryStore;
-  readonly result: Promise<PipelineResult>;
   /** The saved position of the source's own key. */
   readonly cursor: Cursor | undefined;
-  /** Waits until `condition` holds; fails when the run ends before, or after ten seconds. */
-  until(condition: () => boolean, what?: string): Promise<void>;
-  /** Stops, drains and answers how it ended. */
-  stop(): Promise<PipelineResult>;
 }
 
 /** How to run. */
@@ -73,9 +68,8 @@ export function runSource<S extends Source<AnyEvent>>(source: S, how: LiveRunOpt
     stop: stop.signal,
     ...options,
   });
-  let ended = false;
-  result.catch(() => {}).finally(() => ended = true);
   return {
+    ...controlRun(result, stop),
     source,
     counters,
     events,
@@ -83,23 +77,8 @@ export function runSource<S extends Source<AnyEvent>>(source: S, how: LiveRunOpt
     letters,
     gaps,
     store,
-    result,
     get cursor() {
       return store.positions.get(source.key);
-    },
-    async until(condition, what = condition.toString()) {
-      await until(() => condition() || ended, what);
-      if (condition()) return;
-      await result;
-      throw new Error(`The run ended before: ${what}`);
-    },
-    stop() {
-      stop.abort();
-      return result;
-    },
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await result.catch(() => {});
     },
   };
 }

@@ -94,11 +94,14 @@ function wholeCluster(settings: Settings, { nodes }: RedisAddress): Opening {
 }
 
 async function opened(opening: Opening, ms: number, signal: AbortSignal): Promise<Connection> {
+  const connecting = opening.connect();
   try {
-    await inTime(opening.connect(), ms, signal);
+    await inTime(connecting, ms, signal);
     return opening;
   } catch (error) {
     opening.destroy();
+    // A socket that is still being made is unknown to the client: it would stay open, and keep the process.
+    connecting.then(() => opening.destroy(), () => {});
     throw error;
   }
 }

@@ -33,6 +33,18 @@ serviceTest("R31: a connection that was cut is made again by the next command", 
   assert.equal(await link.send("k", ["PING"]), "PONG");
 });
 
+Deno.test("a connection that comes about after the link was closed does not stay open", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const link = redisLink({ url: `redis://127.0.0.1:${listener.addr.port}` });
+  const asked = assert.rejects(link.send("k", ["PING"]), TransientError);
+  await link[Symbol.asyncDispose]();
+  await asked;
+  using conn = await listener.accept();
+  const late = setTimeout(() => conn.close(), 10_000);
+  assert.equal(await conn.read(new Uint8Array(1)), null, "it is open, although nobody uses it");
+  clearTimeout(late);
+});
+
 serviceTest("a command that nobody waits for any more ends at once", ["redis"], async () => {
   await using link = redisLink({ url: redis().url });
   const stop = new AbortController();

@@ -49,6 +49,40 @@ export async function openQueueFile(path: string, create: boolean, patiently: Lo
   }
 }
 
+/**
+ * Reads from a queue without a trace, also from one of an older tool, which stays as it is.
+ *
+ * @throws {ConfigError} Where there is none, or it cannot be used.
+ */
+export async function readQueue<T>(path: string, read: (db: DatabaseSync) => T): Promise<T> {
+  if (!fileExists(path)) throw await unknownQueue(path);
+  return readDatabase(path, (db) => {
+    isComplete(db, path, false);
+    return read(db);
+  })!;
+}
+
+/** A row as it lies in the file. */
+export interface PendingRow {
+  /** Its number. */
+  readonly id: number;
+  /** JSON text of an array of records, unless another program wrote something else. */
+  readonly payload: string | null;
+}
+
+/**
+ * The first rows behind the row `after` that are pending. They are only looked at, and the file stays as it is.
+ *
+ * @throws {ConfigError} Where there is no such queue, or it cannot be used.
+ */
+export function pendingRows(path: string, after: number, count: number): Promise<PendingRow[]> {
+  const select = "SELECT id, payload FROM queue WHERE status = 'pending' AND id > ? ORDER BY id LIMIT ?";
+  return readQueue(
+    path,
+    (db) => db.prepare(select).all(after, count).map((row) => ({ ...row }) as unknown as PendingRow),
+  );
+}
+
 /** Names the queues that there are. */
 async function unknownQueue(path: string): Promise<ConfigError> {
   const names = (await queueNames(dirname(path)).catch(() => [])).slice(0, 20);

@@ -16,6 +16,7 @@ import { BAD_DID, repoEvent } from "../list_repos/page.ts";
 import { megastreamTime } from "../megastream/name.ts";
 import { bytesShown } from "../megastream/row_detail.ts";
 import { readRow } from "../megastream/rows.ts";
+import { parseRecord } from "../queue/decode.ts";
 import { parseEventText } from "./event_text.ts";
 import { decodeDeadFrame } from "./frames.ts";
 
@@ -52,7 +53,7 @@ export interface Decoded {
   readonly rejected: readonly PoisonError[];
 }
 
-const WIRES: ReadonlySet<unknown> = new Set(["v1", "v2", "row", "relay"]);
+const WIRES: ReadonlySet<unknown> = new Set(["v1", "v2", "row", "relay", "queue"]);
 /** Of events whose entry does not say it. */
 const UNKNOWN_HOST = "unknown";
 const MOST_BYTES = 32 * 1024 * 1024;
@@ -105,6 +106,7 @@ export class Decoder implements Disposable {
     if (entry.stage !== "source") return decodeEvent(entry, origin);
     if (entry.wire === "relay") return decodeListed(entry, origin);
     if (entry.wire === "row") return decodeRow(entry, origin);
+    if (entry.wire === "queue") return parseRecord(String(entry.text), origin);
     const text = typeof entry.base64 === "string" ? await this.#plain(entry.base64) : String(entry.text);
     const message = origin.wire === "v2" ? parseV2(text, origin) : parseV1(text, origin);
     return "notice" in message ? undefined : message;
@@ -130,7 +132,8 @@ export class Decoder implements Disposable {
   }
 
   /** One object for all entries of a connection that follow each other. */
-  #originOf({ command: source, wire = "v1", host = UNKNOWN_HOST }: DeadEntry): Origin {
+  #originOf({ command: source, wire: named = "v1", host = UNKNOWN_HOST }: DeadEntry): Origin {
+    const wire = named === "queue" ? "v1" : named; // records have the objects of that wire
     const last = this.#origin;
     if (last && last.source === source && last.wire === wire && last.host === host) return last;
     return this.#origin = Object.freeze({ source, wire: wire as Origin["wire"], host: String(host) });

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type AnyEvent, dedupeKey } from "../../atproto/event.ts";
-import type { Recall } from "../../pipeline/sink.ts";
+import { type AnyEvent, dedupeKey } from "../atproto/event.ts";
+import type { Recall } from "../pipeline/sink.ts";
 
 /** The most events that a sink is asked for. */
 const MOST = 1_000_000;
