@@ -8,7 +8,10 @@ Deno.test("plain text is what JSON.stringify makes", () => {
 });
 
 Deno.test("text in the style of rsky means the same, its members sorted at every depth", () => {
-  fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(JSON.parse(jsonText(value, "rsky")), value)));
+  const plain = (value: unknown) => JSON.parse(JSON.stringify(value)); // there is no -0 in JSON
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => assert.deepEqual(JSON.parse(jsonText(value, "rsky")), plain(value))),
+  );
   assert.equal(jsonText({ b: [{ d: 1, c: 2 }], a: {} }, "rsky"), '{"a":{},"b":[{"c":2,"d":1}]}');
   assert.equal(jsonText({ $bytes: "AQL/", more: 1 }, "rsky"), '{"$bytes":"AQL/","more":1}');
 });
