@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, type Metric, Registry } from "prom-client";
 import { DURATION_BOUNDS } from "../../sinks/webhook/figures.ts";
 import type { RunWatch } from "../run_watch.ts";
 import type { MetricDefinition } from "./definition.ts";
 import { EVENT_METRICS } from "./events.ts";
 import { HOST_METRICS } from "./hosts.ts";
 import { LEGACY_METRICS } from "./legacy.ts";
+import { processMetrics } from "./process.ts";
+import { CONTENT_TYPE, type Family, Histogram, histogramValues, metricsText } from "./text.ts";
 import { WEBHOOK_METRICS } from "./webhook.ts";
 
 /** Of all our names but the older program's. */
@@ -38,29 +39,30 @@ export interface MetricsOptions {
   readonly now?: () => number;
 }
 
-/** A registry of its own: metrics of other libraries are not in it. */
+/** Makes the metrics. Values are read when they are asked for, so that a metric costs nothing while nobody does. */
 export function createMetrics({ runs, legacy, now = Date.now }: MetricsOptions): Metrics {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  for (const definition of [...EVENT_METRICS, ...HOST_METRICS, ...WEBHOOK_METRICS]) {
-    register(registry, definition, PREFIX, runs, now);
-  }
-  if (legacy) { for (const definition of LEGACY_METRICS) register(registry, definition, "", runs, now); }
-  registry.registerMetric(webhookDurations(runs));
-  const writes = new Histogram({
-    name: `${PREFIX}batch_duration_seconds`,
-    help: "How long a write of the sink took",
-    labelNames: ["sink"],
-    buckets: WRITE_BOUNDS,
-    registers: [registry],
-  });
+  const writes = new Map<string, Histogram>();
   const make = async () => {
-    const text = await registry.metrics();
-    return { type: registry.contentType, text: text.replaceAll(/ Nan$/gm, " NaN") }; // as the format has it
+    const ours = [...EVENT_METRICS, ...HOST_METRICS, ...WEBHOOK_METRICS].map((each) =>
+      familyOf(each, PREFIX, runs, now)
+    );
+    const older = legacy ? LEGACY_METRICS.map((each) => familyOf(each, "", runs, now)) : [];
+    const text = metricsText([
+      ...await processMetrics(),
+      ...ours,
+      ...older,
+      webhookDurations(runs),
+      writeDurations(writes),
+    ]);
+    return { type: CONTENT_TYPE, text };
   };
   let made: ReturnType<typeof make>, madeAt = -Infinity;
   return {
-    noteWrite: (sink, seconds) => writes.observe({ sink }, seconds),
+    noteWrite(sink, seconds) {
+      const histogram = writes.get(sink) ?? new Histogram(WRITE_BOUNDS);
+      writes.set(sink, histogram);
+      histogram.observe(seconds);
+    },
     text() {
       const asked = performance.now();
       if (asked - madeAt >= FRESH_MS) [made, madeAt] = [make(), asked];
@@ -69,25 +71,13 @@ export function createMetrics({ runs, legacy, now = Date.now }: MetricsOptions):
   };
 }
 
-/** Values are read when they are asked for, so that a metric costs nothing while nobody does. */
-function register(
-  registry: Registry,
-  definition: MetricDefinition,
-  prefix: string,
-  runs: readonly RunWatch[],
-  now: () => number,
-): void {
+function familyOf(definition: MetricDefinition, prefix: string, runs: readonly RunWatch[], now: () => number): Family {
   const { type, name, help, labels, together = "sum" } = definition;
-  const options = { name: prefix + name, help, labelNames: [...labels], registers: [registry] };
-  const metric: Counter | Gauge = type === "counter"
-    ? new Counter({ ...options, collect })
-    : new Gauge({ ...options, collect });
-  function collect(): void {
-    metric.reset();
-    for (const [values, value] of sumsOf(runs.flatMap((run) => [...definition.read(run, now())]), together)) {
-      metric.inc(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ""])), value);
-    }
-  }
+  const sums = sumsOf(runs.flatMap((run) => [...definition.read(run, now())]), together);
+  const values = [...sums].map(([each, value]) => {
+    return { labels: Object.fromEntries(labels.map((label, i) => [label, each[i] ?? ""])), value };
+  });
+  return { name: prefix + name, type, help, values };
 }
 
 function sumsOf(samples: readonly (readonly [readonly string[], number])[], together: "sum" | "max") {
@@ -101,24 +91,22 @@ function sumsOf(samples: readonly (readonly [readonly string[], number])[], toge
   return sums.values();
 }
 
-/** A histogram whose counts somebody else keeps. */
-function webhookDurations(runs: readonly RunWatch[]): Metric {
-  const name = `${PREFIX}webhook_request_duration_seconds`;
-  const about = { name, help: "How long requests took until the head of their answer", type: "histogram" };
-  const get = () => {
-    const durations = runs.flatMap(({ webhook }) => webhook ? [webhook.durations] : [])[0];
-    if (durations === undefined) return { ...about, values: [], aggregator: "sum" };
-    let below = 0;
-    const buckets = DURATION_BOUNDS.map((le, i) => {
-      below += durations.counts[i] ?? 0;
-      return { metricName: `${name}_bucket`, labels: { le }, value: below };
-    });
-    const rest = [
-      { metricName: `${name}_bucket`, labels: { le: "+Inf" }, value: durations.count },
-      { metricName: `${name}_sum`, labels: {}, value: durations.sum },
-      { metricName: `${name}_count`, labels: {}, value: durations.count },
-    ];
-    return { ...about, values: [...buckets, ...rest], aggregator: "sum" };
+/** The sink keeps the counts itself. */
+function webhookDurations(runs: readonly RunWatch[]): Family {
+  const [durations] = runs.flatMap(({ webhook }) => webhook ? [webhook.durations] : []);
+  return {
+    name: `${PREFIX}webhook_request_duration_seconds`,
+    help: "How long requests took until the head of their answer",
+    type: "histogram",
+    values: durations ? histogramValues(DURATION_BOUNDS, durations) : [],
   };
-  return { ...about, get: () => Promise.resolve(get()) } as unknown as Metric;
+}
+
+function writeDurations(writes: ReadonlyMap<string, Histogram>): Family {
+  return {
+    name: `${PREFIX}batch_duration_seconds`,
+    help: "How long a write of the sink took",
+    type: "histogram",
+    values: [...writes].flatMap(([sink, histogram]) => histogramValues(WRITE_BOUNDS, histogram, { sink })),
+  };
 }
