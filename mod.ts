@@ -51,9 +51,19 @@ export { type JetstreamRace, jetstreamRace, type JetstreamRaceOptions } from "./
 export type { HostFigures } from "./lib/sources/merge/tally.ts";
 export { createFilter, type EventFilter, type FilterOptions } from "./lib/transforms/filters.ts";
 export { createValidator, validateWith, type Validator, type ValidatorOptions } from "./lib/transforms/validate.ts";
+export {
+  firehose,
+  type FirehoseOptions,
+  type HostStats,
+  type LiveOptions,
+  type LiveSource,
+  type LiveStats,
+} from "./lib/sources/firehose.ts";
 export { jetstream, type JetstreamSource } from "./lib/sources/jetstream/jetstream.ts";
-export type { JetstreamOptions, TapEntry } from "./lib/sources/jetstream/options.ts";
+export type { JetstreamOptions } from "./lib/sources/jetstream/options.ts";
 export type { Wire } from "./lib/sources/jetstream/url.ts";
+export { labels, type LabelsOptions } from "./lib/sources/labels.ts";
+export { DONE as LIST_DONE, listRepos, type ListReposOptions, type ListReposSource } from "./lib/sources/list_repos.ts";
 export { type ContainerOptions, openContainer } from "./lib/sources/megastream/container.ts";
 export {
   createRowCounters,
@@ -76,8 +86,27 @@ export { megastreamTime } from "./lib/sources/megastream/name.ts";
 export type { S3ClientOptions } from "./lib/sources/megastream/s3_client.ts";
 export { s3Store, type S3StoreOptions } from "./lib/sources/megastream/s3_store.ts";
 export { type TempFile, type TempFiles, tempFiles } from "./lib/sources/megastream/temp_files.ts";
+export {
+  type LeasedRow,
+  queuePreview,
+  type QueuePreviewOptions,
+  type QueueSource,
+  queueSource,
+  type QueueSourceFigures,
+  type QueueSourceOptions,
+  type RowQueue,
+  type StoredRow,
+} from "./lib/sources/queue.ts";
+export {
+  type ConsumeFigures,
+  type ConsumeLag,
+  type RedisSource,
+  redisSource,
+  type RedisSourceOptions,
+} from "./lib/sources/redis.ts";
 export { replay, type ReplayOptions, type ReplaySource } from "./lib/sources/replay.ts";
 export type { Clock } from "./lib/sources/replay/pace.ts";
+export type { TapEntry } from "./lib/sources/tap.ts";
 export type { CursorRow } from "./lib/state/cursors_table.ts";
 export type { Frames } from "./lib/net/websocket.ts";
 export {
@@ -106,6 +135,45 @@ export {
 export { createPostCounters, type Enrichment, type PostCounters } from "./lib/transforms/posts.ts";
 export { ndjsonSink, type NdjsonSinkOptions } from "./lib/sinks/ndjson.ts";
 export { nullSink } from "./lib/sinks/null.ts";
+export {
+  DEFAULT_QUEUE,
+  type FoundQueue,
+  makeQueueFolder,
+  openQueue,
+  type OpenQueueOptions,
+  type PendingRow,
+  pendingRows,
+  type Queue,
+  QUEUE_STATUSES,
+  type QueueFigures,
+  queueFile,
+  type QueueListOptions,
+  type QueuePosition,
+  type QueueRecord,
+  type QueueRow,
+  type QueueSelection,
+  queuesIn,
+  type QueueSink,
+  queueSink,
+  type QueueSinkOptions,
+  type QueueStats,
+  type QueueStatus,
+  type ReceiptOutcome,
+  type ReleaseOptions,
+  type TakenRow,
+  type TakeOptions,
+  type WaitingTakeOptions,
+} from "./lib/sinks/queue.ts";
+export {
+  type RedisFigures,
+  type RedisLinkOptions,
+  type RedisSink,
+  redisSink,
+  type RedisSinkOptions,
+  type StreamFormat,
+} from "./lib/sinks/redis.ts";
+export type { ConnectOptions as RedisConnectOptions } from "./lib/net/redis/connect.ts";
+export { isStreamed } from "./lib/transforms/stream_events.ts";
 export { type SqliteIndex, type SqliteSink, sqliteSink, type SqliteSinkOptions } from "./lib/sinks/sqlite.ts";
 export { stdoutSink, type StdoutSinkOptions } from "./lib/sinks/stdout.ts";
 export { type DeadLetterFile, type DeadLetterOptions, openDeadLetter } from "./lib/state/dead_letter.ts";

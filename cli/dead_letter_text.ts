@@ -20,7 +20,7 @@ export function wholeText(entry: Readonly<Record<string, unknown>>): string {
 }
 
 /** What came from outside must not steer the terminal. */
-function printable(shown: string): string {
+export function printable(shown: string): string {
   // deno-lint-ignore no-control-regex
   const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
   return shown.replaceAll(controls, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);

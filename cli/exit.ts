@@ -11,6 +11,7 @@ import {
   LockHeldError,
   OutputClosedError,
   PoisonError,
+  RewoundError,
   TransientError,
 } from "../lib/pipeline/errors.ts";
 
@@ -28,7 +29,15 @@ export function exitStatus(error: unknown): number {
 
 /** Whether the error is one that the program foresees: its message says it all, a stack would not help. */
 export function isForeseen(error: unknown): boolean {
-  return [ConfigError, LockHeldError, TransientError, FatalError, GapError, DeadRatioError, PoisonError].some((type) =>
-    error instanceof type
-  );
+  const foreseen = [
+    ConfigError,
+    LockHeldError,
+    TransientError,
+    FatalError,
+    GapError,
+    DeadRatioError,
+    PoisonError,
+    RewoundError,
+  ];
+  return foreseen.some((type) => error instanceof type);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { LogLevel, LogRecord, Sink, TextFormatter } from "@logtape/logtape";
 import { ConfigError, messageOf } from "../lib/pipeline/errors.ts";
 import type { Values } from "./kit/declaration.ts";
@@ -40,6 +41,8 @@ export async function configureLog({ globals, stderr, isTerminal }: LogOptions):
   }
   await configure({
     reset: true,
+    // For what `withContext` adds: which of several jobs a record is of.
+    contextLocalStorage: new AsyncLocalStorage<Record<string, unknown>>(),
     sinks,
     loggers: [
       { category: "bskyingest", sinks: level === null ? [] : Object.keys(sinks), lowestLevel: level },

@@ -3,30 +3,23 @@
  *
  * @module
  */
-import { ConfigError, messageOf, OutputClosedError } from "../lib/pipeline/errors.ts";
-import { EXIT, exitStatus, isForeseen } from "./exit.ts";
+import { ConfigError } from "../lib/pipeline/errors.ts";
+import { EXIT, exitStatus } from "./exit.ts";
+import { INGESTER_MODE, runIngesterMode } from "./ingester_mode.ts";
 import { type Arguments, parseArguments } from "./kit/arguments.ts";
 import {
-  type Action,
   type Command,
-  type CommandContext,
   type CommandGroup,
   type Program,
   type RegistryEntry,
-  type Setup,
   type Target,
   targetsOf,
 } from "./kit/command.ts";
-import { findConfigFile, lookup, parseConfig } from "./kit/config_file.ts";
-import type { Options } from "./kit/declaration.ts";
-import { unknownKeys } from "./kit/file_keys.ts";
 import { groupHelp, type HelpStyle, programHelp, targetHelp } from "./kit/help.ts";
-import { checkPositionals } from "./kit/positionals.ts";
-import { resolve, type Resolved } from "./kit/resolve.ts";
 import { didYouMean } from "./kit/suggest.ts";
-import { type Output, processOutput, terminalWidth, wantsColor } from "./kit/terminal.ts";
-import { type GlobalOptions, globalOptions } from "./options/global.ts";
-import { KilledError } from "./signals.ts";
+import { processOutput, terminalWidth, wantsColor } from "./kit/terminal.ts";
+import { globalOptions } from "./options/global.ts";
+import { mergeOptions, openLog, prepare, report, type Session } from "./session.ts";
 
 const TAGLINE = "bskyingest: Bluesky's public streams into databases, files and whatever reads lines";
 
@@ -44,35 +37,11 @@ export function createMain(program: Program): (args: readonly string[]) => Promi
   };
 }
 
-/** One run of the program. */
-interface Session {
-  readonly program: Program;
-  readonly output: Output;
-  readonly env: (name: string) => string | undefined;
-  /** The command as far as it is known, for pointing at its help. */
-  path: string[];
-}
-
-/** Says on stderr what went wrong. */
-function report({ output, path }: Session, error: unknown): void {
-  output.status(undefined);
-  if (error instanceof ConfigError) {
-    for (const fault of error.faults) output.stderr(fault.replaceAll(/\s*[\r\n]+\s*/g, " "));
-    output.stderr(error.hint ?? `See "${["bskyingest", ...path].join(" ")} --help"`);
-  } else if ([OutputClosedError, Deno.errors.BrokenPipe, KilledError].some((type) => error instanceof type)) {
-    return;
-  } else if (isForeseen(error) || !(error instanceof Error)) {
-    output.stderr(messageOf(error));
-  } else {
-    output.stderr(error.stack ?? messageOf(error));
-  }
-}
-
 /** Finds out which command is meant. */
 async function dispatch(session: Session, args: readonly string[]): Promise<number> {
   const parsed = parseArguments(args, globalOptions);
   const [first, ...others] = parsed.positionals;
-  if (first === undefined) return await withoutCommand(session, parsed);
+  if (first === undefined || isOfMode(session, first.text)) return await withoutCommand(session, parsed, args);
   if (first.text === "help") return await helpCommand(session, others.map(({ text }) => text));
   if (!isCommand(session, first.text)) refuseEarlyOptions(args.slice(0, first.index));
   const entry = findEntry(session, first.text);
@@ -85,11 +54,17 @@ async function dispatch(session: Session, args: readonly string[]): Promise<numb
   return await runSubcommand(session, entry, command, rest);
 }
 
-async function withoutCommand(session: Session, parsed: Arguments): Promise<number> {
+/** Where `INGESTER_MODE` stands for a command, what is none is perhaps the value of an option. */
+function isOfMode(session: Session, word: string): boolean {
+  return Boolean(session.env(INGESTER_MODE)) && word !== "help" && !isCommand(session, word);
+}
+
+async function withoutCommand(session: Session, parsed: Arguments, args: readonly string[]): Promise<number> {
   const { program, output } = session;
   const help = (full: boolean) => programHelp(program, globalOptions, TAGLINE, helpStyle(session, parsed, full));
   if (parsed.flags.has("help")) return await print(session, help(asksForAll(parsed)));
   if (parsed.flags.has("version")) return await printVersions(session);
+  if (session.env(INGESTER_MODE)) return await runIngesterMode(session, args);
   if (parsed.faults.length > 0) throw new ConfigError(parsed.faults as [string]);
   output.stderr(help(false));
   return EXIT.misuse;
@@ -118,7 +93,7 @@ async function runSubcommand(
   args: readonly string[],
 ): Promise<number> {
   const targets = await targetsOf(entry);
-  const parsed = parseArguments(args, merge(globalOptions, ...targets.map(({ action }) => action.options)));
+  const parsed = parseArguments(args, mergeOptions(globalOptions, ...targets.map(({ action }) => action.options)));
   const [first] = parsed.positionals;
   if (first !== undefined) {
     const target = findSubcommand(entry, command, first.text);
@@ -128,6 +103,7 @@ async function runSubcommand(
   const help = (full: boolean) => groupHelp(entry.name, entry.brief, command, helpStyle(session, parsed, full));
   if (parsed.flags.has("help")) return await print(session, help(asksForAll(parsed)));
   if (parsed.flags.has("version")) return await printVersions(session);
+  if (command.usual !== undefined) return await runTarget(session, findSubcommand(entry, command, command.usual), args);
   if (parsed.faults.length > 0) throw new ConfigError(parsed.faults as [string]);
   session.output.stderr(help(false));
   return EXIT.misuse;
@@ -135,79 +111,16 @@ async function runSubcommand(
 
 /** Finds the values of a command's settings and runs it. */
 async function runTarget(session: Session, target: Target, args: readonly string[]): Promise<number> {
-  const { action, path } = target;
-  const parsed = parseArguments(args, merge(globalOptions, action.options));
+  const { action } = target;
+  const parsed = parseArguments(args, mergeOptions(globalOptions, action.options));
   if (parsed.flags.has("help")) {
     return await print(session, targetHelp(target, globalOptions, helpStyle(session, parsed, asksForAll(parsed))));
   }
   if (parsed.flags.has("version")) return await printVersions(session);
-  const setup = createSetup(session, parsed);
-  const { globals, own, faults } = await resolveAll(session, target, parsed, setup);
+  const { context, faults } = await prepare(session, target, parsed);
   if (faults.length > 0) throw new ConfigError(faults as [string]);
-  const { configureLog } = await import("./log.ts");
-  const { output } = session;
-  await using _log = await configureLog({
-    globals: globals.values,
-    stderr: output.stderr,
-    isTerminal: Deno.stderr.isTerminal(),
-  });
-  const context: CommandContext = {
-    command: path.join(" "),
-    values: own.values,
-    globals: globals.values,
-    origins: own.origins,
-    given: (key) => own.origins[key]?.source !== "default",
-    positionals: parsed.positionals.map(({ text }) => text),
-    env: session.env,
-    ...output,
-    program: session.program,
-    setup,
-  };
+  await using _log = await openLog(session, context.globals);
   return await action.run(context);
-}
-
-function createSetup({ env }: Session, { flags }: Arguments): Setup {
-  const readFile = (path: string) => Deno.readTextFileSync(path);
-  const sources: Setup["sources"] = (file, section) => ({ flags, env, file: lookup(file, section), readFile });
-  return {
-    sources,
-    findFile() {
-      const { config, noConfig } = globalOptions;
-      const { values, faults } = resolve({ config, noConfig }, sources(undefined, undefined));
-      if (faults.length > 0) throw new ConfigError(faults as unknown as [string]);
-      return values.noConfig ? undefined : findConfigFile(values.config, { env, readFile });
-    },
-  };
-}
-
-/** All values, or everything that is wrong. */
-async function resolveAll(session: Session, target: Target, parsed: Arguments, setup: Setup): Promise<{
-  readonly globals: Resolved<GlobalOptions>;
-  readonly own: Resolved<Options>;
-  readonly faults: readonly string[];
-}> {
-  const faults = [...parsed.faults];
-  // After an unknown option nobody knows whether what follows is its value, which may be a secret.
-  if (faults.length === 0) faults.push(...checkPositionals(target, parsed.positionals.map(({ text }) => text)));
-  const file = await readFile(target.action, setup, faults);
-  const sources = setup.sources(file, target.path[0]);
-  const globals = resolve(globalOptions, sources);
-  const own = resolve(target.action.options, sources);
-  faults.push(...globals.faults, ...own.faults);
-  if (file !== undefined) faults.push(...await unknownKeys(file, globalOptions, target, session.program.registry));
-  return { globals, own, faults: [...new Set(faults)] };
-}
-
-async function readFile(action: Action, setup: Setup, faults: string[]) {
-  if (action.withoutConfigFile) return undefined;
-  try {
-    const found = setup.findFile();
-    return found === undefined ? undefined : await parseConfig(found.path, found.text);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    faults.push(...error.faults);
-    return undefined;
-  }
 }
 
 function isCommand({ program }: Session, name: string): boolean {
@@ -238,11 +151,6 @@ function findSubcommand(entry: RegistryEntry, command: CommandGroup, name: strin
   }
   const near = didYouMean(name, names) || `, there are ${names.join(", ")}`;
   throw new ConfigError(`Cannot run "${entry.name} ${name}": no such subcommand${near}`);
-}
-
-/** Options of several sets under their flags; of two with the same flag the first counts. */
-function merge(...sets: readonly Options[]): Options {
-  return Object.fromEntries(sets.flatMap((set) => Object.values(set)).reverse().map((option) => [option.flag, option]));
 }
 
 function asksForAll(parsed: Arguments): boolean {

@@ -27,7 +27,7 @@ export type ProgressText = (rates: Rates, elapsedMs: number, nowMs: number) => s
 /** What {@link showProgress} shows. */
 export interface ProgressOptions {
   readonly counters: Counters;
-  /** Where the end is known: written events, or milliseconds. 0 = not known. */
+  /** Where the end is known: written events that count, or milliseconds. 0 = not known. */
   readonly total: number;
   readonly totalMs: number;
   /** `line`: redrawn on a terminal; `log`: a log line now and then; `off`. */
@@ -86,7 +86,7 @@ export function progressText(
   if (counters.inFlight > 0) parts.push(`waiting ${n(counters.inFlight)}`);
   if (counters.retried > 0) parts.push(`retried ${n(counters.retried)}`);
   if (counters.deadLettered > 0) parts.push(`dead ${n(counters.deadLettered)}`);
-  const done = Math.max(total > 0 ? counters.written / total : 0, totalMs > 0 ? elapsedMs / totalMs : 0);
+  const done = Math.max(total > 0 ? counters.counted / total : 0, totalMs > 0 ? elapsedMs / totalMs : 0);
   if (done > 0) parts.unshift(bar(Math.min(1, done), elapsedMs));
   return parts.join("  ");
 }

@@ -20,7 +20,7 @@ Deno.test("progress: counts and rates; lag, what waits and what died only where 
 });
 
 Deno.test("progress: a bar and the time left where the end is known, the nearer of two ends", () => {
-  const counters = { ...createCounters(), written: 50 };
+  const counters = { ...createCounters(), counted: 50 };
   const bar = (total: number, totalMs: number) =>
     progressText({ ...options, counters, total, totalMs }, rates, 1000, 0).split("  ")[0];
   assert.equal(bar(100, 0), "[##########..........] 50 %, 1 s left");

@@ -20,6 +20,42 @@ export const registry: readonly RegistryEntry[] = [
     load: async () => (await import("./commands/megastream.ts")).command,
   },
   {
+    name: "firehose",
+    brief: "com.atproto.sync.subscribeRepos from one or more relays",
+    group: "Ingest",
+    load: async () => (await import("./commands/firehose.ts")).command,
+  },
+  {
+    name: "backfill",
+    brief: "com.atproto.sync.listRepos: the list of all repos",
+    group: "Ingest",
+    load: async () => (await import("./commands/backfill.ts")).command,
+  },
+  {
+    name: "labeler",
+    brief: "com.atproto.label.subscribeLabels from one or more labelers",
+    group: "Ingest",
+    load: async () => (await import("./commands/labeler.ts")).command,
+  },
+  {
+    name: "connector",
+    brief: "A bounded capture from Jetstream into a durable queue",
+    group: "Ingest",
+    load: async () => (await import("./commands/connector.ts")).command,
+  },
+  {
+    name: "consume",
+    brief: "Redis streams (as a consumer group), or a queue, into any sink",
+    group: "Ingest",
+    load: async () => (await import("./commands/consume.ts")).command,
+  },
+  {
+    name: "queue",
+    brief: "List, take, acknowledge, requeue and purge rows of a queue",
+    group: "Manage",
+    load: async () => (await import("./commands/queue.ts")).command,
+  },
+  {
     name: "cursor",
     brief: "Show, set and clear saved positions",
     group: "Manage",

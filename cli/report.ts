@@ -69,8 +69,8 @@ export interface Summary {
   readonly reconnects: number;
   readonly gaps: number;
   readonly bytes_received: number;
-  /** Safe events by collection, most first. */
-  readonly collections: Readonly<Record<string, number>>;
+  /** Written events by collection, most first; of `connector` the names alone. */
+  readonly collections: Readonly<Record<string, number>> | readonly string[];
   /** Events that `--where` could not be evaluated for, a member was missing: among `filtered`. */
   readonly where_failed?: number;
   /** Records that `--validate` found wrong: written with `warn`, among `dead_lettered` with `reject`. */
@@ -82,6 +82,19 @@ export interface Summary {
     readonly superseded?: number;
     /** Of a dry run, by index. */
     readonly documents?: Readonly<Record<string, number>>;
+  };
+  /** What the sink queue counts besides: rows written, and rows of every status in the file. */
+  readonly queue?: {
+    readonly rows: number;
+    readonly length: number;
+    readonly backpressure: "bytes" | null;
+  };
+  /** What the sink redis counts besides; of a dry run the entries alone. */
+  readonly redis?: {
+    readonly entries: number;
+    readonly length?: number;
+    readonly trimmed_unread?: number;
+    readonly dropped_statuses?: number;
   };
   readonly cursor: unknown;
   readonly lag_ms: number | null;
@@ -169,6 +182,14 @@ export function readableCursor(cursor: string): unknown {
   }
 }
 
+/** The collections that most events are of, on one line; none where there is nothing to tell apart. */
+export function collectionsText(counts: readonly (readonly [name: string, count: number])[]): string[] {
+  if (counts.length <= 1) return [];
+  const n = (value: number) => value.toLocaleString("en-US");
+  const named = counts.slice(0, TOP).map(([name, count]) => `${name} ${n(count)}`);
+  return [`${named.join(", ")}${counts.length > TOP ? `, ${n(counts.length - TOP)} more` : ""}`];
+}
+
 /** The same figures for a person. */
 export function humanSummary(summary: Summary, target: string): string {
   const n = (value: number) => value.toLocaleString("en-US");
@@ -187,17 +208,16 @@ export function humanSummary(summary: Summary, target: string): string {
     (summary.lag_ms === null ? "" : `, lag ${spanText(summary.lag_ms)}`),
   ];
   const { where_failed = 0, invalid = 0, race = {}, elasticsearch: { superseded = 0 } = {} } = summary;
+  const { trimmed_unread = 0, dropped_statuses = 0 } = summary.redis ?? {};
   if (where_failed > 0) lines.push(`--where could not be evaluated for ${n(where_failed)} events`);
   if (invalid > 0) lines.push(`${n(invalid)} records do not match their lexicon`);
   if (superseded > 0) lines.push(`superseded ${n(superseded)}: something newer was there`);
+  if (trimmed_unread > 0) lines.push(`${n(trimmed_unread)} entries were trimmed that a group had not read`);
+  if (dropped_statuses > 0) lines.push(`${n(dropped_statuses)} statuses of accounts that format rsky has no word for`);
   for (const [host, { first, only }] of Object.entries(race)) {
     lines.push(`${host}: first with ${n(first)} events, alone with ${n(only)}`);
   }
-  const collections = Object.entries(summary.collections);
-  if (collections.length > 1) {
-    const named = collections.slice(0, TOP).map(([name, count]) => `${name} ${n(count)}`);
-    lines.push(`${named.join(", ")}${collections.length > TOP ? `, ${n(collections.length - TOP)} more` : ""}`);
-  }
+  if (!Array.isArray(summary.collections)) lines.push(...collectionsText(Object.entries(summary.collections)));
   if (cursor.time_us !== undefined) {
     const seq = cursor.seq === undefined ? "" : `, seq ${cursor.seq}`;
     lines.push(`position ${new Date(cursor.time_us / 1000).toISOString()} at ${cursor.host || "any host"}${seq}`);

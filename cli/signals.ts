@@ -24,19 +24,23 @@ export interface SignalSystem {
 
 /** Options of {@linkcode listenForSignals}. */
 export interface SignalsOptions {
-  /** How long after the first signal `kill` aborts, in milliseconds. */
+  /** How long after the first signal, or `limitDrain`, `kill` aborts, in milliseconds. */
   readonly shutdownTimeoutMs: number;
   readonly system?: SignalSystem;
 }
 
 /** The state of stopping. Disposing of it stops listening. */
 export interface Signals extends Disposable {
-  /** Aborts at the first signal: read no more, finish what was read. */
+  /** Aborts at the first signal, or by `end`: read no more, finish what was read. */
   readonly stop: AbortSignal;
   /** Aborts at the second signal, or when finishing takes too long: drop everything. Its reason is what to throw. */
   readonly kill: AbortSignal;
   /** The first signal, if there was one. */
   readonly received: StopSignal | undefined;
+  /** Finishing begins for another reason, and may take as long as after a signal. `what` follows "not done 25 s after". */
+  limitDrain(what: string): void;
+  /** Stops as a first signal does, for another reason. */
+  end(what: string): void;
 }
 
 const denoSystem: SignalSystem = {
@@ -50,7 +54,7 @@ const denoSystem: SignalSystem = {
   },
 };
 
-/** The second signal came. The process may live long enough to tell, and must not: the signal says it all. */
+/** The second signal came, and the process outlived it. There is nothing to tell: the signal says it all. */
 export class KilledError extends Error {
   override readonly name = "KilledError";
 }
@@ -66,19 +70,27 @@ export function listenForSignals(options: SignalsOptions): Signals {
   let received: StopSignal | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const first = (signal: StopSignal) => {
-    received = signal;
-    timer = setTimeout(() => {
-      const error = tooSlow(signal, shutdownTimeoutMs);
+  const limitDrain = (what: string) => {
+    timer ??= setTimeout(() => {
+      const error = tooSlow(what, shutdownTimeoutMs);
       kill.abort(error);
       timer = setTimeout(() => system.exit(EXIT.failed, error.message), GRACE_MS);
     }, shutdownTimeoutMs);
-    stop.abort(new DOMException(`${signal} received`, "AbortError"));
+  };
+  const end = (what: string) => {
+    if (stop.signal.aborted) return;
+    limitDrain(what);
+    stop.abort(new DOMException(`Stopped after ${what}`, "AbortError"));
+  };
+  const first = (signal: StopSignal) => {
+    received = signal;
+    end(signal);
   };
   const second = (signal: StopSignal) => {
-    kill.abort(new KilledError(`${signal} received again`));
     close();
     system.die(signal);
+    // It comes by another thread: until then nothing may end this one with a status of its own.
+    timer = setTimeout(() => kill.abort(new KilledError(`${signal} received again`)), GRACE_MS);
   };
   const handlers = STOPPING.map((signal) => {
     const handler = () => received === undefined ? first(signal) : second(signal);
@@ -95,10 +107,12 @@ export function listenForSignals(options: SignalsOptions): Signals {
     get received() {
       return received;
     },
+    limitDrain,
+    end,
     [Symbol.dispose]: close,
   };
 }
 
-function tooSlow(signal: StopSignal, ms: number): TransientError {
-  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${signal}`);
+function tooSlow(what: string, ms: number): TransientError {
+  return new TransientError(`Cannot finish the running writes: not done ${ms / 1000} s after ${what}`);
 }

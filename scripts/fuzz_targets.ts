@@ -16,7 +16,18 @@ import { Reader } from "../lib/sources/jetstream/reader.ts";
 import { Track } from "../lib/sources/jetstream/track.ts";
 import type { Wire } from "../lib/sources/jetstream/url.ts";
 import { fileCheckpoints } from "../lib/state/file_checkpoint.ts";
+import {
+  labelSamples,
+  readLabelFrame,
+  readRecord,
+  readRelayFrame,
+  readRepo,
+  recordSamples,
+  relaySamples,
+  repoSamples,
+} from "./fuzz_frames.ts";
 import { rawPosts, readRows } from "./fuzz_rows.ts";
+import { pageSamples, readConnection, readListPage } from "./fuzz_sources.ts";
 
 /** A reader of input. */
 export interface FuzzTarget {
@@ -191,4 +202,10 @@ export const TARGETS: readonly FuzzTarget[] = [
   { name: "zstd", samples: zstdSamples, run: readZstd },
   { name: "state-file", samples: jsonSamples(STATE_FILES), run: loadState },
   { name: "megastream-row", samples: rawPosts, run: readRows },
+  { name: "relay-frame", samples: relaySamples, run: readRelayFrame },
+  { name: "label-frame", samples: labelSamples, run: readLabelFrame },
+  { name: "record", samples: recordSamples, run: readRecord },
+  { name: "repo", samples: repoSamples, run: readRepo },
+  { name: "relay-connection", samples: relaySamples, run: readConnection },
+  { name: "list-page", samples: pageSamples, run: readListPage },
 ];

@@ -67,6 +67,9 @@ const CASES = {
   "zstd": "J43",
   "jetstream-v2": "J43",
   "megastream-row": "M39",
+  "relay-frame": "F10",
+  "label-frame": "F57",
+  "record": "F20",
 };
 
 for (const [target, name] of Object.entries(CASES)) {

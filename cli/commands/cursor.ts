@@ -7,21 +7,36 @@ import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { type CommandContext, type CommandGroup, defineSubcommand } from "../kit/command.ts";
 import { toggle } from "../kit/option.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
+import { redisConnectionOptions, redisOptions } from "../options/redis.ts";
 
 const { sink, stateKey, stateFile } = deliveryOptions;
-const { db, out, elasticsearchUrl } = sinkOptions;
+const { db, out, elasticsearchUrl, queueName, queueDir } = sinkOptions;
 /** The store is found as the ingest command would find it. */
-const options = { sink, db, stateFile, stateKey, out, elasticsearchUrl, deadLetter: deliveryOptions.deadLetter };
+const options = {
+  sink,
+  db,
+  stateFile,
+  stateKey,
+  out,
+  elasticsearchUrl,
+  deadLetter: deliveryOptions.deadLetter,
+  stream: { ...redisOptions.stream, help: "Stream that the positions are kept beside", defaultText: "jetstream_live" },
+  ...redisConnectionOptions,
+  queueName,
+  queueDir,
+};
 
 const show = defineSubcommand({
   brief: "Every position of a store",
   examples: [
     { run: "bskyingest cursor show", does: "positions in ./bskyingest.db" },
     { run: "bskyingest cursor show --sink ndjson --json", does: "of NDJSON runs, a JSON object a line" },
+    { run: "bskyingest cursor show --sink redis --stream firehose_live", does: "beside a stream of Redis" },
   ],
   options,
   async run(context) {
     const { store, positionJson, positionLine } = await open(context);
+    await using _store = store;
     const rows = await store.list();
     if (rows.length === 0) context.stderr(`No saved positions in ${store.place}`);
     for (const row of rows) {
@@ -43,7 +58,9 @@ const set = defineSubcommand({
   async run(context) {
     const [key, value] = context.positionals as [string, string];
     const { store, readCursorValue } = await open(context);
-    await using _lock = await lockOf(store.lockOf(key), store, key);
+    await using _store = store;
+    await known(store, key); // a store that is not there has no keys, and holding must not make files beside it
+    await store.hold([key]);
     const before = await known(store, key);
     const after = readCursorValue(value, before);
     await store.set(key, after);
@@ -59,13 +76,13 @@ const clear = defineSubcommand({
   options: { ...options, all: toggle("all", { help: "All of them", common: true }) },
   async run(context) {
     const { store } = await open(context as unknown as CommandContext<typeof options>);
+    await using _store = store;
     const { all } = context.values;
     const { positionals } = context;
     if (all === positionals.length > 0) throw new ConfigError("Cannot clear: name positions, or say --all");
     const keys = all ? (await store.list()).map(({ key }) => key) : [...new Set(positionals)];
-    await using locks = new AsyncDisposableStack();
-    const files = new Set(keys.map((key) => store.lockOf(key)));
-    for (const file of files) locks.use(await lockOf(file, store, keys[0]!));
+    for (const key of keys) await known(store, key);
+    await store.hold(keys);
     const before = new Map<string, string>();
     for (const key of keys) before.set(key, await known(store, key));
     await store.clear(keys);
@@ -85,14 +102,7 @@ type Store = Awaited<ReturnType<typeof open>>["store"];
 async function open(context: CommandContext<typeof options>) {
   const { findTarget, JETSTREAM_STATE } = await import("../ingest/target.ts");
   const positions = await import("../ingest/positions.ts");
-  return { store: positions.positionStore(findTarget(context, JETSTREAM_STATE)), ...positions };
-}
-
-/** A store that is not there has no keys, and locking must not make files beside it. */
-async function lockOf(file: string, store: Store, key: string): Promise<AsyncDisposable> {
-  await known(store, key);
-  const { acquireLock } = await import("../../lib/state/lock.ts");
-  return await acquireLock(file, { command: "cursor" });
+  return { store: positions.positionStore(findTarget(context, JETSTREAM_STATE), context.values), ...positions };
 }
 
 async function known(store: Store, key: string): Promise<string> {

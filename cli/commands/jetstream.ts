@@ -26,29 +26,16 @@ export const command = defineCommand({
   options,
   async run(context) {
     const { values } = context;
-    const { simulate, sourceOptions } = await import("../ingest/jetstream_source.ts");
-    const simulation = values.simulate ? await simulate(values) : undefined;
-    await using _server = simulation?.server;
-    const { jetstream } = await import("../../lib/sources/jetstream/jetstream.ts");
-    const { jetstreamRace } = await import("../../lib/sources/jetstream/race.ts");
-    const makeJetstream = values.race ? jetstreamRace : jetstream;
+    const { jetstreamRun } = await import("../ingest/jetstream_source.ts");
+    await using jetstream = await jetstreamRun(context);
     const { runIngest } = await import("../ingest/run.ts");
     const { readSource } = await import("../ingest/reading.ts");
     const { JETSTREAM_STATE } = await import("../ingest/target.ts");
-    const settings = {
-      ...sourceOptions(context),
-      noRewind: values.noRewind,
-      maxRewindMinutes: values.maxRewind / 60_000,
-      ...simulation?.options,
-    };
     return await runIngest({
       context: context as unknown as CommandContext<IngestOptions>,
-      state: simulation ? { ...JETSTREAM_STATE, defaultKey: "jetstream-simulate" } : JETSTREAM_STATE,
+      state: jetstream.simulated ? { ...JETSTREAM_STATE, defaultKey: "jetstream-simulate" } : JETSTREAM_STATE,
       async makeReading({ key }) {
-        makeJetstream(settings); // every other fault is told before anybody is asked for handles
-        const { resolveWantedHandles } = await import("../ingest/handles.ts");
-        const dids = await resolveWantedHandles(context, simulation?.server.url);
-        const source = makeJetstream({ ...settings, ...(dids.length > 0 && { dids }), key });
+        const source = await jetstream.makeSource(key);
         return readSource(source, { name: source.hosts.join(","), collections: source.collections });
       },
       endOfSource: "end",

@@ -31,9 +31,10 @@ export const command = defineCommand({
   async run(context) {
     const { makeReading } = await import("../ingest/megastream/reading.ts");
     const { runIngest } = await import("../ingest/run.ts");
+    const { MEGASTREAM_STATE } = await import("../ingest/target.ts");
     return await runIngest({
       context: context as unknown as CommandContext<IngestOptions>,
-      state: { defaultKey: "megastream", format: "files", olderFile: ".processed_files.json" },
+      state: MEGASTREAM_STATE,
       makeReading: (target) => makeReading(context, target),
       endOfSource: "source",
       live: false,

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Endpoint } from "../../lib/sources/jetstream/url.ts";
 import { fail, type Finding, ok, skip, warn } from "./check.ts";
 
 /** Differences that deserve a warning, and that are too much, in milliseconds. */
@@ -12,9 +11,11 @@ const WARN_MS = 5000, FAIL_MS = 600_000;
 /**
  * Compares with the `Date` of an HTTP answer of each server. The nearest one counts: a server that agrees shows that the local
  * clock is right.
+ *
+ * @param urls `http:` or `https:`.
  */
-export async function checkClock(endpoints: readonly Endpoint[], signal: AbortSignal): Promise<Finding> {
-  const answers = await Promise.all(endpoints.map((endpoint) => differenceFrom(endpoint, signal)));
+export async function checkClock(urls: readonly string[], signal: AbortSignal): Promise<Finding> {
+  const answers = await Promise.all(urls.map((url) => differenceFrom(url, signal)));
   const differences = answers.filter((each) => each !== undefined).sort((a, b) => Math.abs(a) - Math.abs(b));
   const [ms] = differences;
   if (ms === undefined) return skip("no server told its time");
@@ -27,10 +28,10 @@ export async function checkClock(endpoints: readonly Endpoint[], signal: AbortSi
 }
 
 /** Milliseconds that the local clock is ahead by; 0 within the accuracy of the header and the time that the answer took. */
-async function differenceFrom(endpoint: Endpoint, signal: AbortSignal): Promise<number | undefined> {
+async function differenceFrom(url: string, signal: AbortSignal): Promise<number | undefined> {
   const asked = Date.now();
   try {
-    const response = await fetch(endpoint.v1.replace(/^ws/, "http"), { signal, redirect: "manual" });
+    const response = await fetch(url, { signal, redirect: "manual" });
     const answered = Date.now();
     await response.body?.cancel();
     const date = Date.parse(response.headers.get("date") ?? "");

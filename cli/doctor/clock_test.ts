@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { endpointOf } from "../../lib/sources/jetstream/url.ts";
 import { checkClock } from "./clock.ts";
 
 /** A server whose clock is ahead of ours by so many milliseconds. */
@@ -9,13 +8,13 @@ function clockServer(aheadMs: number) {
     return new Response("Upgrade Required", { status: 426, headers: { date } });
   });
   return {
-    endpoint: endpointOf(`ws://127.0.0.1:${server.addr.port}/subscribe`),
+    url: `http://127.0.0.1:${server.addr.port}/subscribe`,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }
 
 const HOUR = 3_600_000;
-const CLOSED = endpointOf("ws://127.0.0.1:1/subscribe");
+const CLOSED = "http://127.0.0.1:1/subscribe";
 
 for (
   const [aheadMs, verdict, detail] of [
@@ -28,7 +27,7 @@ for (
 ) {
   Deno.test(`T22: clock of the server ${aheadMs / 1000} s ahead: ${verdict}`, async () => {
     await using server = clockServer(aheadMs);
-    const finding = await checkClock([CLOSED, server.endpoint], AbortSignal.timeout(10_000));
+    const finding = await checkClock([CLOSED, server.url], AbortSignal.timeout(10_000));
     assert.equal(finding.verdict, verdict, finding.detail);
     assert.match(finding.detail, detail);
   });
@@ -38,6 +37,6 @@ Deno.test("T22: one server that agrees is enough; none at all is no verdict", as
   await using wrong = clockServer(HOUR);
   await using right = clockServer(0);
   const signal = AbortSignal.timeout(10_000);
-  assert.equal((await checkClock([wrong.endpoint, right.endpoint], signal)).verdict, "ok");
+  assert.equal((await checkClock([wrong.url, right.url], signal)).verdict, "ok");
   assert.equal((await checkClock([CLOSED], signal)).verdict, "skip");
 });

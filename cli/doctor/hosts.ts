@@ -3,11 +3,8 @@
  *
  * @module
  */
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import { KINDS } from "../../lib/atproto/event.ts";
 import { connect, type Outcome } from "../../lib/net/websocket.ts";
-import { messageOf } from "../../lib/pipeline/errors.ts";
 import { Hosts } from "../../lib/sources/jetstream/hosts.ts";
 import type { Plan } from "../../lib/sources/jetstream/options.ts";
 import { parseV1, parseV2 } from "../../lib/sources/jetstream/parse.ts";
@@ -19,7 +16,8 @@ import {
   type Wire,
 } from "../../lib/sources/jetstream/url.ts";
 import { USER_AGENT } from "../../lib/version.ts";
-import { type Check, CHECK_MS, type CheckResult, fail, type Finding, ok, runChecks, skip, warn } from "./check.ts";
+import { type Check, CHECK_MS, type CheckResult, type Finding, ok, runChecks, skip, warn } from "./check.ts";
+import { networkChecks } from "./network.ts";
 
 /** How long a server is listened to: less than a check may take, so that checks which need the answer can go on without. */
 const LISTEN_MS = CHECK_MS - 2000;
@@ -63,8 +61,7 @@ export async function checkHosts(hosts: readonly Host[], wire: Plan["wire"]): Pr
 function checksOf({ endpoint, url, handshake, oldest }: Host, wire: Plan["wire"]): Check[] {
   const { host } = endpoint;
   return [
-    { name: `dns ${host}`, run: () => checkName(url) },
-    { name: `tls ${host}`, needs: `dns ${host}`, run: () => checkTls(url) },
+    ...networkChecks(host, url),
     {
       name: `handshake ${host}`,
       needs: `dns ${host}`,
@@ -81,28 +78,6 @@ function checksOf({ endpoint, url, handshake, oldest }: Host, wire: Plan["wire"]
     },
     { name: `wire ${host}`, run: async () => wireFinding(await handshake, wire) },
   ];
-}
-
-async function checkName({ hostname }: URL): Promise<Finding> {
-  const name = plainHost(hostname);
-  if (isIP(name) !== 0) return ok("an address, no name");
-  try {
-    return ok((await lookup(name, { all: true })).map(({ address }) => address).join(", "));
-  } catch (error) {
-    return fail(messageOf(error), "Check the host's name, and the resolver of this machine");
-  }
-}
-
-async function checkTls({ protocol, hostname, port }: URL): Promise<Finding> {
-  if (protocol === "ws:") return skip("not encrypted");
-  using conn = await Deno.connectTls({ hostname: plainHost(hostname), port: Number(port || 443) });
-  await conn.handshake();
-  return ok("the certificate is valid");
-}
-
-/** An IPv6 address without its brackets. */
-function plainHost(hostname: string): string {
-  return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 function windowFinding(oldest: number | undefined): Finding {

@@ -4,6 +4,8 @@
  * @module
  */
 import { SINKS } from "../../lib/sinks/registry.ts";
+import { queueFile } from "../../lib/sinks/queue/names.ts";
+import { isComplete as checkQueueTables } from "../../lib/sinks/queue/schema.ts";
 import { findMissing } from "../../lib/sinks/sqlite/check.ts";
 import { checkTable } from "../../lib/sinks/sqlite/names.ts";
 import { schemaOf, type SqliteIndex } from "../../lib/sinks/sqlite/schema.ts";
@@ -13,18 +15,22 @@ import { hasTable, readDatabase, sizeOf } from "../../lib/state/sqlite_file.ts";
 import type { Target } from "../ingest/target.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { elasticsearchOptions } from "../options/elasticsearch.ts";
+import type { redisOptions } from "../options/redis.ts";
 import { fail, type Finding, ok, skip, warn } from "./check.ts";
 import { checkElasticsearch } from "./elasticsearch.ts";
+import { checkRedis } from "./redis.ts";
 
 /** A larger file is not read from end to end. */
 const MOST_BYTES = 2 ** 30;
 
 /** The settings that a sink reads. */
-export interface SinkValues extends Values<typeof elasticsearchOptions> {
+export interface SinkValues extends Values<typeof elasticsearchOptions & typeof redisOptions> {
   readonly db: string;
   readonly table: string;
   readonly indexes: readonly string[];
   readonly out: string;
+  readonly queueDir: string;
+  readonly queueName: string;
 }
 
 /**
@@ -33,7 +39,7 @@ export interface SinkValues extends Values<typeof elasticsearchOptions> {
  * @param collections What is read; undefined: anything.
  */
 export async function checkSink(
-  { sink, why }: Target,
+  { sink, why, stream }: Target,
   values: SinkValues,
   collections: readonly string[] | undefined,
   signal: AbortSignal,
@@ -42,6 +48,10 @@ export async function checkSink(
     ? await checkSqlite(values)
     : sink === "elasticsearch"
     ? await checkElasticsearch(values, collections, signal)
+    : stream !== undefined
+    ? await checkRedis(stream, values, signal)
+    : sink === "queue"
+    ? checkQueue(queueFile(values.queueDir, values.queueName))
     : sink === "ndjson"
     ? await checkNdjson(values.out)
     : ok(SINKS[sink].brief);
@@ -73,6 +83,13 @@ async function checkSqlite({ db: path, table, indexes }: SinkValues): Promise<Fi
   })!;
 }
 
+function checkQueue(path: string): Finding {
+  return readDatabase(path, (db) => {
+    checkQueueTables(db, path, true);
+    return ok(`${path} is a queue`);
+  }) ?? ok(`${path} will be made`);
+}
+
 async function checkNdjson(path: string): Promise<Finding> {
   if (sizeOf(path) === undefined) return ok(`${path} will be made`);
   using file = await tryToOpen(path);
@@ -80,8 +97,12 @@ async function checkNdjson(path: string): Promise<Finding> {
   return await file.tryLock(false) ? ok(`${path} is writable`) : warn(`another process is writing to ${path}`);
 }
 
-/** Opens an existing file as a writer would. */
-async function tryToOpen(path: string): Promise<Deno.FsFile> {
+/**
+ * Opens an existing file as a writer would.
+ *
+ * @throws {ConfigError} Where that cannot be.
+ */
+export async function tryToOpen(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path, { read: true, append: true });
   } catch (error) {

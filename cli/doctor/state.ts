@@ -6,14 +6,16 @@
 import { parsePosition, type Position } from "../../lib/sources/jetstream/position.ts";
 import type { Plan } from "../../lib/sources/jetstream/options.ts";
 import { MICROSECONDS_FROM } from "../../lib/sources/jetstream/url.ts";
-import { listCursors } from "../../lib/state/cursors_table.ts";
 import { listDeadLetter } from "../../lib/state/dead_letter_reader.ts";
 import { fileCheckpoints } from "../../lib/state/file_checkpoint.ts";
 import { fileError } from "../../lib/state/files.ts";
 import { listGaps } from "../../lib/state/gaps.ts";
 import type { LockHolder } from "../../lib/state/lock.ts";
 import { sizeOf } from "../../lib/state/sqlite_file.ts";
+import { positionStore } from "../ingest/positions.ts";
 import type { Target } from "../ingest/target.ts";
+import type { Values } from "../kit/declaration.ts";
+import type { redisConnectionOptions } from "../options/redis.ts";
 import { type Finding, ok, skip, warn } from "./check.ts";
 import type { Host } from "./hosts.ts";
 
@@ -22,8 +24,8 @@ const USUAL_WINDOW_HOURS = 24;
 const HOUR_US = 3600e6;
 
 /** Whether another run holds a lock; none is taken, nor made. */
-export async function checkLocks({ locks, sink }: Target): Promise<Finding> {
-  if (locks.length === 0) return skip(`--sink ${sink} needs none`);
+export async function checkLocks({ locks, sink, stream }: Target): Promise<Finding> {
+  if (locks.length === 0) return skip(stream === undefined ? `--sink ${sink} needs none` : "it is in Redis");
   const findings = await Promise.all(locks.map(checkLock));
   return findings.find(({ verdict }) => verdict !== "ok") ?? findings[0]!;
 }
@@ -47,18 +49,23 @@ async function checkLock(lock: string): Promise<Finding> {
   }
 }
 
+/** The run that is looked at. */
+export interface PositionCheck {
+  readonly target: Target;
+  readonly plan: Plan;
+  readonly race: boolean;
+  readonly hosts: readonly Host[];
+  readonly values: Values<typeof redisConnectionOptions>;
+}
+
 /** Whether the positions can be read, and the servers still have what follows them. */
-export async function checkPosition(
-  target: Target,
-  plan: Plan,
-  race: boolean,
-  hosts: readonly Host[],
-): Promise<Finding> {
-  const saved = await savedPositions(target, race);
+export async function checkPosition({ target, plan, race, hosts, values }: PositionCheck): Promise<Finding> {
+  const keeps = target.position !== undefined || target.stream !== undefined;
+  const saved = keeps ? await savedPositions(target, race, values) : [];
   const { begin, maxRewindUs } = plan;
   if (begin !== undefined && begin >= MICROSECONDS_FROM) return await reached(begin, hosts[0]!);
   if (begin !== undefined) return ok(`begins at ${begin === 0 ? "the oldest event" : `sequence number ${begin}`}`);
-  if (target.position === undefined) return skip(`--sink ${target.sink} keeps none: every run starts afresh`);
+  if (!keeps) return skip(`--sink ${target.sink} keeps none: every run starts afresh`);
   if (saved.length === 0) return ok("none is saved: begins live");
   if (plan.noRewind) return ok("not used: begins live");
   const earliest = maxRewindUs > 0 ? Date.now() * 1000 - maxRewindUs : 0;
@@ -70,12 +77,16 @@ export async function checkPosition(
 }
 
 /** The position of the run; of a race that of each host. @throws {ConfigError} where one cannot be read. */
-async function savedPositions({ position, key }: Target, race: boolean): Promise<Position[]> {
-  if (position === undefined) return [];
-  const format = race ? "cursors" : "jetstream";
-  const rows = "db" in position
-    ? listCursors(position.db)
-    : await fileCheckpoints(position.file, { format, key }).list();
+async function savedPositions(
+  target: Target,
+  race: boolean,
+  values: PositionCheck["values"],
+): Promise<Position[]> {
+  const { position, key } = target;
+  await using store = positionStore(target, values);
+  const rows = race && position && "file" in position
+    ? await fileCheckpoints(position.file, { format: "cursors", key }).list()
+    : await store.list();
   const ours = rows.filter((row) => race ? row.key.startsWith(`${key}:`) : row.key === key);
   return ours.map(({ cursor }) => parsePosition(cursor));
 }
@@ -110,10 +121,11 @@ export async function checkDeadLetter({ deadLetter }: Target, mostBytes: number)
   return unreadable > 0 ? warn(`${unreadable} lines cannot be read`, hint) : ok("no open entries");
 }
 
-/** How many holes are open that runs of this state key met. */
-export function checkGaps({ position, gaps, key }: Target): Finding {
-  const file = position !== undefined && "db" in position ? position.db : gaps;
-  const open = listGaps(file).filter((row) => row.key === key || row.key.startsWith(`${key}:`)).length; // K:HOST: a race
+/** How many holes are open that runs of this state key met. @param keys Of the positions, where the state key is not in them. */
+export function checkGaps({ sink, position, gaps, key }: Target, keys: readonly string[]): Finding {
+  const file = sink === "sqlite" && position !== undefined && "db" in position ? position.db : gaps;
+  const isOurs = (each: string) => each === key || each.startsWith(`${key}:`) || keys.includes(each); // K:HOST: a race
+  const open = listGaps(file).filter((row) => isOurs(row.key)).length;
   if (open === 0) return ok("no open ones");
   return warn(`${open} open`, `bskyingest gaps list${file === gaps ? "" : ` --db ${file}`}`);
 }

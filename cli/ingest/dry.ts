@@ -25,6 +25,10 @@ export function countingSink(name: string): Sink<AnyEvent> {
 }
 
 async function readOnly(db: string): Promise<CheckpointStore> {
-  const { readSqlitePosition } = await import("../../lib/sinks/sqlite.ts");
-  return { load: (key) => Promise.resolve(readSqlitePosition(db, key)), save: () => Promise.resolve() };
+  const { listCursors, readSqlitePosition } = await import("../../lib/state/cursors_table.ts");
+  return {
+    load: (key) => Promise.resolve(readSqlitePosition(db, key)),
+    ended: (key) => Promise.resolve(listCursors(db).some((row) => row.key === key && row.state === "done")),
+    save: () => Promise.resolve(),
+  };
 }

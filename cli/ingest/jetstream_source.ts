@@ -1,9 +1,10 @@
 /**
- * From options of the command line to a Jetstream source: for `jetstream` and `record jetstream`.
+ * From options of the command line to a Jetstream source: for `jetstream`, `connector` and `record jetstream`.
  *
  * @module
  */
 import type { SimulateServer } from "../../lib/simulate/server.ts";
+import type { JetstreamSource } from "../../lib/sources/jetstream/jetstream.ts";
 import type { JetstreamOptions } from "../../lib/sources/jetstream/options.ts";
 import type { CommandContext } from "../kit/command.ts";
 import type { jetstreamOptions } from "../options/jetstream.ts";
@@ -28,7 +29,7 @@ export function sourceOptions({ values, given, env }: ReadingContext): Jetstream
     ...(values.url !== undefined && { url: values.url }),
     ...(values.instance.length > 0 && { instances: values.instance }),
     wire: values.wire,
-    ...(given("wantedCollections") && { collections: values.wantedCollections }),
+    [given("wantedCollections") ? "collections" : "defaultCollections"]: values.wantedCollections,
     ...(given("wantedDids") && { dids: values.wantedDids }),
     ...(given("kinds") && { kinds: values.kinds }),
     ...(given("maxMessageBytes") && { maxMessageBytes: values.maxMessageBytes }),
@@ -58,4 +59,48 @@ export async function simulate(
     collections: wantedCollections.filter((c) => c !== "all"),
   });
   return { server, options: { url: server.jetstream, alias: "simulate", dictionary: simulateDictionary() } };
+}
+
+/** What a run reads. */
+export interface JetstreamRun extends AsyncDisposable {
+  /** Whether it is made up. */
+  readonly simulated: boolean;
+  /**
+   * Resolves the handles, and makes the source that keeps its position under `key`.
+   *
+   * @throws {ConfigError} for the faults of the options, told before anybody is asked for handles, and what {@link resolveWantedHandles} throws.
+   */
+  makeSource(key: string): Promise<JetstreamSource>;
+}
+
+/**
+ * Prepares to read one host at a time, all at once, or a server inside this process, which runs until it is disposed of.
+ *
+ * @throws {ConfigError} for a zstd dictionary that cannot be read or is none.
+ */
+export async function jetstreamRun(
+  context: Pick<CommandContext<typeof jetstreamOptions>, "values" | "given" | "env">,
+): Promise<JetstreamRun> {
+  const { values } = context;
+  const asked = sourceOptions(context);
+  const { jetstream } = await import("../../lib/sources/jetstream/jetstream.ts");
+  const { jetstreamRace } = await import("../../lib/sources/jetstream/race.ts");
+  const { resolveWantedHandles } = await import("./handles.ts");
+  const make = values.race ? jetstreamRace : jetstream;
+  const simulation = values.simulate ? await simulate(values) : undefined;
+  const settings: JetstreamOptions = {
+    ...asked,
+    noRewind: values.noRewind,
+    maxRewindMinutes: values.maxRewind / 60_000,
+    ...simulation?.options,
+  };
+  return {
+    simulated: simulation !== undefined,
+    async makeSource(key) {
+      make(settings);
+      const dids = await resolveWantedHandles(context, simulation?.server.url);
+      return make({ ...settings, ...(dids.length > 0 && { dids }), key });
+    },
+    [Symbol.asyncDispose]: async () => await simulation?.server[Symbol.asyncDispose](),
+  };
 }

@@ -6,77 +6,94 @@
 import { dirname } from "node:path";
 import { createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
-import { jetstream, type JetstreamSource } from "../../lib/sources/jetstream/jetstream.ts";
+import type { SourceStats } from "../../lib/pipeline/source.ts";
 import { createRecorder, type Recorder, type RecordingOutput } from "../../lib/sources/replay/recorder.ts";
+import type { TapEntry } from "../../lib/sources/tap.ts";
 import { fileError, openPrivate, syncFolder, writeAll } from "../../lib/state/files.ts";
-import type { recordJetstreamOptions } from "../commands/record.ts";
 import { EXIT, exitStatus } from "../exit.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { writeOut } from "../kit/terminal.ts";
+import type { RecordingOptions } from "../options/record.ts";
 import { showProgress } from "../progress.ts";
 import type { EndedBy } from "../report.ts";
 import { listenForSignals } from "../signals.ts";
-import { resolveWantedHandles } from "./handles.ts";
-import { simulate, sourceOptions } from "./jetstream_source.ts";
 import { progressMode } from "./run.ts";
 
-type Context = CommandContext<typeof recordJetstreamOptions>;
+/** The context of a command that records. */
+type Context = CommandContext<RecordingOptions>;
+
+/** Shown all that a source receives. */
+export type Tap = (entry: TapEntry) => void;
+
+/** A source, as far as a recording needs it. */
+export interface Recordable {
+  readonly hosts: readonly string[];
+  readonly stats: SourceStats;
+  open(options: { readonly stop: AbortSignal }): ReadableStream<unknown>;
+}
 
 const STDOUT = "-";
 const FLUSH_MS = 1000;
 /** Bytes that may wait for the next flush. */
 const MOST_WAITING = 4 * 1024 * 1024;
 
-/** Records until the end and says what became of it. Answers the exit status. */
-export async function recordJetstream(context: Context): Promise<number> {
+/**
+ * Records until the end and says what became of it. Answers the exit status.
+ *
+ * @param name The command whose source it is.
+ * @param end What it means when there is nothing left to read.
+ */
+export async function record(
+  context: Context,
+  { name, end }: { readonly name: string; readonly end: EndedBy },
+  makeSource: (tap: Tap) => Recordable,
+): Promise<number> {
   const { values } = context;
   const startedAt = new Date(performance.timeOrigin);
-  const simulation = values.simulate ? await simulate(values) : undefined;
-  await using _server = simulation?.server;
-  const dids = await resolveWantedHandles(context, simulation?.server.url);
   const enough = new AbortController();
-  const source = jetstream({
-    ...sourceOptions(context),
-    ...(dids.length > 0 && { dids }),
-    ...simulation?.options,
-    tap(entry) {
-      recorder.add(entry);
-      if (recorder.full) enough.abort();
-    },
+  const source = makeSource((entry) => {
+    recorder.add(entry);
+    if (recorder.full) enough.abort();
   });
-  const file = values.out ?? `jetstream-${startedAt.toISOString().replaceAll(/[-:]|\.\d+/g, "")}.rec.zst`;
+  const file = values.out ?? `${name}-${startedAt.toISOString().replaceAll(/[-:]|\.\d+/g, "")}.rec.zst`;
   await using output = await openOutput(file, values.dryRun);
   const recorder = createRecorder({
     output,
     format: values.format,
     compression: file.endsWith(".zst") ? "zstd" : file.endsWith(".gz") ? "gzip" : "none",
-    source: "jetstream",
+    source: name,
     limit: values.numRecords,
   });
-  const { failure, endedBy } = await run(context, source, recorder, enough);
+  const { failure, endedBy = end } = await run(context, source, recorder, enough);
   if (failure !== undefined && recorder.messages === 0) await output.discard();
   if (failure instanceof ConfigError) throw failure;
   const exit = failure === undefined ? EXIT.ok : exitStatus(failure);
-  const durationMs = Date.now() - startedAt.getTime();
-  const summary = {
+  await report(context, {
     command: context.command,
     source: source.hosts.join(","),
     format: values.format,
     file,
-    received: recorder.messages,
-    bytes_received: recorder.messageBytes,
-    bytes_written: values.dryRun ? 0 : recorder.bytesWritten,
+    ...figuresOf(recorder, startedAt),
+    ...(values.dryRun && { bytes_written: 0 }),
     reconnects: Math.max(0, source.stats.connections - 1),
-    started_at: startedAt.toISOString(),
-    duration_ms: durationMs,
-    rate_per_s: durationMs > 0 ? Math.round(recorder.messages / durationMs * 1e6) / 1e3 : 0,
     ended_by: endedBy,
     error: failure === undefined || failure instanceof OutputClosedError ? null : messageOf(failure),
     exit,
-  };
-  await report(context, summary);
+  });
   if (failure !== undefined) throw failure;
   return exit;
+}
+
+function figuresOf({ messages, messageBytes, bytesWritten }: Recorder, startedAt: Date) {
+  const durationMs = Date.now() - startedAt.getTime();
+  return {
+    received: messages,
+    bytes_received: messageBytes,
+    bytes_written: bytesWritten,
+    started_at: startedAt.toISOString(),
+    duration_ms: durationMs,
+    rate_per_s: durationMs > 0 ? Math.round(messages / durationMs * 1e6) / 1e3 : 0,
+  };
 }
 
 /** The `--json` summary; what it shares with other commands is named as theirs is. */
@@ -113,13 +130,16 @@ async function report({ globals, values, stdout, stderr }: Context, summary: Rec
   );
 }
 
-/** Reads until one of the ends. Everything that came is written when it resolves, also after a failure. */
+/**
+ * Reads until one of the ends; `endedBy` undefined: that of the source. Everything that came is written when it resolves, also after a
+ * failure.
+ */
 async function run(
   context: Context,
-  source: JetstreamSource,
+  source: Recordable,
   recorder: Recorder,
   enough: AbortController,
-): Promise<{ readonly failure: unknown; readonly endedBy: EndedBy }> {
+): Promise<{ readonly failure: unknown; readonly endedBy: EndedBy | undefined }> {
   const { values, globals } = context;
   using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
   const timeUp = new AbortController();
@@ -157,7 +177,7 @@ async function run(
   await recorder.flush().catch(fail);
   if (failure instanceof OutputClosedError) return { failure, endedBy: "signal" };
   if (failure !== undefined) return { failure, endedBy: "error" };
-  const endedBy = recorder.full ? "count" : signals.received ? "signal" : timeUp.signal.aborted ? "time" : "end";
+  const endedBy = recorder.full ? "count" : signals.received ? "signal" : timeUp.signal.aborted ? "time" : undefined;
   return { failure, endedBy };
 }
 

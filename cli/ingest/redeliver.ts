@@ -70,9 +70,9 @@ export async function redeliver(options: Redelivery): Promise<void> {
     ...options.delivery,
     batchSize: options.source.batchSize,
     async deadLetter(letters, { signal }) {
-      const failed = letters.map((letter) => ({ entry: source.entryOf(letter), letter }));
+      const failed = letters.map((letter) => ({ ...source.entryOf(letter), letter }));
       await retries?.replace(failed, { signal });
-      for (const { entry } of failed) marks?.replaced(entry.id);
+      for (const { entry, part } of failed) if (!part) marks?.replaced(entry.id);
     },
     timeOf: (event) => event.time_us,
     collectionOf: (event) => event.kind === "commit" ? event.commit.collection : undefined,

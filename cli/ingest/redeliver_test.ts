@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type AnyEvent, eventId } from "../../lib/atproto/event.ts";
+import { commitBody, messageFrame } from "../../lib/atproto/test_frames.ts";
 import { createCounters } from "../../lib/pipeline/counters.ts";
 import { FatalError, PoisonError, TransientError } from "../../lib/pipeline/errors.ts";
 import type { Sink } from "../../lib/pipeline/sink.ts";
@@ -184,6 +185,31 @@ Deno.test("a crash at any moment loses nothing, keeps the order, and doubles not
     { seed, numRuns: 150 },
   );
 });
+
+Deno.test("what lives of a frame is delivered whatever moment a crash comes at, and what is dead of it is a part", () =>
+  inFolder(async (folder) => {
+    const lost = { record: { text: "lost" }, lost: true };
+    const frame = messageFrame("#commit", commitBody([{ record: { text: "a" } }, lost, { action: "delete" }]));
+    for (const exact of [true, false]) {
+      for (let ok = 0; ok < 6; ok++) {
+        for (const crash of ["crash", "crash after"] as const) {
+          const path = `${folder}/${exact}-${ok}-${crash}.ndjson`;
+          const dead = await openDeadLetter({ path, maxBytes: MAX_BYTES, command: "firehose", key: "k" });
+          const error = new PoisonError("field-time", "Cannot read message: not yet");
+          await dead.append([{ stage: "source", error, raw: frame, detail: { host: "h", wire: "relay" } }], NEVER);
+          const disk: Disk = { stored: [], cursors: new Map() };
+          const { sink, failing } = createLife([...Array<Action>(ok).fill("ok"), crash].values(), disk, exact);
+          await live(path, world(10), sink, failing).catch(() => {});
+          await live(path, world(10), createLife([].values(), disk, exact).sink);
+          const keys = disk.stored.map((event) => event.kind === "commit" ? event.commit.rkey : "");
+          const open = (await Array.fromAsync(listDeadLetter(path))).map(({ entry }) => [entry.reason, entry.op]);
+          assert.deepEqual([...new Set(keys)], ["0", "2"], path);
+          if (exact) assert.equal(keys.length, 2, path);
+          assert.deepEqual([...new Set(open.map(String))], ["op-block,1"], path);
+        }
+      }
+    }
+  }));
 
 Deno.test("an event keeps what it was and where it came from; what failed again names the entry before", () =>
   inFolder(async (folder) => {

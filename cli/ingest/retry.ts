@@ -9,6 +9,7 @@ import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError } from "../../lib/pipeline/errors.ts";
 import { fullJitter } from "../../lib/pipeline/retry.ts";
 import { filterEvents } from "../../lib/pipeline/stages.ts";
+import { makeQueueFolder, queueFile, queueLock } from "../../lib/sinks/queue/names.ts";
 import { type OpenSink, type SinkEntry, type SinkName, SINKS } from "../../lib/sinks/registry.ts";
 import { wantedEvents } from "../../lib/sources/dead_letters.ts";
 import { type DeadLetterSnapshot, openSnapshot } from "../../lib/state/dead_letter_reader.ts";
@@ -27,6 +28,7 @@ import { type Filtering, filterOf } from "./filters.ts";
 import { redeliver, type Redelivery, type StopSignals } from "./redeliver.ts";
 import { type Selection, type Survey, surveyOf } from "./retry_selection.ts";
 import { progressMode } from "./run.ts";
+import { redisFacts } from "./redis.ts";
 import { sinkSettings } from "./sink_settings.ts";
 import { countingSink } from "./dry.ts";
 import { concurrencyOf, findTarget, type Target } from "./target.ts";
@@ -62,10 +64,11 @@ interface Ending {
 export async function runRetry(context: Context, path: string): Promise<number> {
   const { values, env } = context;
   const filtering = await filterOf(values);
-  const { maxFrameBytes, wantedCollections, wantedDids, kinds } = values;
+  const { maxFrameBytes, verify, wantedCollections, wantedDids, kinds } = values;
   const source = {
     ...dictionarySettings(values.zstdDictionary, env),
     maxFrameBytes,
+    verify,
     wanted: wantedEvents({ collections: wantedCollections, dids: wantedDids, kinds }),
   };
   await using resources = new AsyncDisposableStack();
@@ -139,19 +142,30 @@ async function runToTheEnd(
 async function retryInto(retry: Retry, name: SinkName, selection: Selection, signals: StopSignals): Promise<void> {
   const { context, path, snapshot, retries, filtering, counters } = retry;
   const { values } = context;
-  const { place } = targetOf(context, name);
+  const target = targetOf(context, name);
   const { accepts, defaultBatchSize, open }: SinkEntry = SINKS[name];
   const { batchSize = defaultBatchSize } = values;
   const concurrency = concurrencyOf(values.concurrency, name);
-  const settings = sinkSettings(values, name, { concurrency, collections: collectionsOf(retry, selection) });
+  const settings = sinkSettings(values, name, {
+    concurrency,
+    collections: collectionsOf(retry, selection),
+    redis: redisFacts(target, signals.stop),
+  });
   const accepted = await accepts?.(settings);
   await using resources = new AsyncDisposableStack();
-  if (name === "sqlite" && !values.dryRun) {
-    resources.use(await acquireLock(databaseLock(values.db, "dead-letter"), { command: context.command }));
+  const lock = lockOf(name, values);
+  if (lock !== undefined && !values.dryRun) {
+    if (name === "queue") await makeQueueFolder(values.queueDir);
+    resources.use(await acquireLock(lock, { command: context.command }));
   }
   const sink: OpenSink = values.dryRun ? countingSink(name) : resources.use(await open(settings));
   if (sink.figures) retry.figures.set(name, sink.figures);
-  log.info("{dry}{path} into {sink} {place}", { dry: values.dryRun ? "Dry run: " : "", path, sink: name, place });
+  log.info("{dry}{path} into {sink} {place}", {
+    dry: values.dryRun ? "Dry run: " : "",
+    path,
+    sink: name,
+    place: target.place,
+  });
   await redeliver({
     snapshot,
     retries,
@@ -173,6 +187,12 @@ async function retryInto(retry: Retry, name: SinkName, selection: Selection, sig
     counters,
     signals,
   });
+}
+
+/** What keeps another writer away from a sink that keeps the position in a file. */
+function lockOf(name: SinkName, { db, queueDir, queueName }: Context["values"]): string | undefined {
+  if (name === "queue") return queueLock(queueFile(queueDir, queueName));
+  return name === "sqlite" ? databaseLock(db, "dead-letter") : undefined;
 }
 
 /** What a sink will be given, where that is known before it is read. */

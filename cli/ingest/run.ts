@@ -6,6 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
+import type { PipelineResult } from "../../lib/pipeline/pipeline.ts";
 import { EXIT, exitStatus } from "../exit.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { showProgress } from "../progress.ts";
@@ -60,6 +61,7 @@ export async function runIngest(ingest: Ingest): Promise<number> {
     limit,
     counters: createCounters(),
     figures: undefined,
+    begun: false,
     reading,
     startedAt,
   };
@@ -72,9 +74,15 @@ export async function runIngest(ingest: Ingest): Promise<number> {
 
 async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promise<Ending> {
   const { context, limit, counters, reading } = run;
-  using signals = listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout });
+  using listening = new DisposableStack();
+  const signals = context.inPlace?.signals ??
+    listening.use(listenForSignals({ shutdownTimeoutMs: context.globals.shutdownTimeout }));
   const timeUp = new AbortController();
-  const timer = maxTimeMs > 0 ? startTimer(timeUp, maxTimeMs - performance.now()) : undefined;
+  const end = () => {
+    signals.limitDrain("--max-time");
+    timeUp.abort();
+  };
+  const timer = maxTimeMs > 0 ? setTimeout(end, Math.max(0, maxTimeMs - performance.now())) : undefined;
   try {
     const mode = progressMode(context);
     using _progress = showProgress({
@@ -86,10 +94,14 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
       ...(reading.progress && { text: reading.progress }),
     });
     const stop = AbortSignal.any([signals.stop, timeUp.signal]);
-    const ended = await transfer(run, reading, { stop, kill: signals.kill });
+    const ended = await unlessStopped(stop, () => transfer(run, reading, { stop, kill: signals.kill }));
     if (ended === "limit") return { endedBy: "count", failure: undefined };
-    if (signals.received !== undefined) return { endedBy: "signal", failure: undefined };
+    if (signals.stop.aborted) return { endedBy: "signal", failure: undefined };
     if (!timeUp.signal.aborted) return { endedBy: endOfSource, failure: undefined };
+    if (!run.begun) {
+      const { sink, place } = run.target;
+      throw new TransientError(`Cannot write to ${sink} ${place}: it was not there in time`);
+    }
     if (reading.stats?.connections === 0) {
       throw new TransientError(`Cannot read from ${reading.name}: no connection came about in time`);
     }
@@ -103,12 +115,26 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
   }
 }
 
+/** Whoever waits for a sink that does not answer, before anything is read, ends with the reason to stop: that is no failure. */
+async function unlessStopped(
+  stop: AbortSignal,
+  work: () => Promise<PipelineResult["endedBy"]>,
+): Promise<PipelineResult["endedBy"]> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!stop.aborted || firstFailure(error) !== stop.reason) throw error;
+    return "stop";
+  }
+}
+
 /** The summary, as JSON or for a person. Answers the exit status. */
 async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): Promise<number> {
   const { context, target, filtering, reading, counters, startedAt } = run;
   const { globals, values } = context;
   const figures = run.figures?.();
-  const part = reading.report?.(figures) ?? { members: {}, lines: [], failed: false };
+  const durationMs = Date.now() - startedAt.getTime();
+  const part = reading.report?.(figures, { endedBy, durationMs }) ?? { members: {}, lines: [], failed: false };
   const incomplete = endedBy !== "signal" && (part.failed || counters.deadLettered > 0);
   const exit = failure !== undefined ? exitStatus(failure) : incomplete ? EXIT.deadLetters : EXIT.ok;
   const summary = summarize({
@@ -123,7 +149,7 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
     members: part.members,
     dryRun: values.dryRun,
     startedAt,
-    durationMs: Date.now() - startedAt.getTime(),
+    durationMs,
     endedBy,
     error: failure === undefined || failure instanceof OutputClosedError ? null : messageOf(failure),
     exit,
@@ -131,15 +157,16 @@ async function tell(run: Run, { live }: Ingest, { endedBy, failure }: Ending): P
     live,
   });
   if (counters.deadLettered > 0 && !values.dryRun) {
-    log.warn("{n} dead letters: bskyingest dead-letter list --dead-letter {file}", {
+    log.warn("{n} dead letters: bskyingest dead-letter list {which}", {
       n: counters.deadLettered,
-      file: target.deadLetter,
+      which: reading.deadLetters?.listedBy ?? `--dead-letter ${target.deadLetter}`,
     });
   }
   if (globals.json && target.sink !== "stdout") await context.stdout(JSON.stringify(summary));
   else if (globals.json) context.stderr(JSON.stringify(summary));
   else if (!globals.quiet) {
-    context.stderr([humanSummary(summary, `${target.place} (${target.sink})`), ...part.lines].join("\n"));
+    const whose = context.inPlace ? `${context.command}: ` : "";
+    context.stderr([whose + humanSummary(summary, `${target.place} (${target.sink})`), ...part.lines].join("\n"));
   }
   return exit;
 }
@@ -149,13 +176,9 @@ function firstFailure(error: unknown): unknown {
   return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
 }
 
-function startTimer(controller: AbortController, ms: number) {
-  return setTimeout(() => controller.abort(), Math.max(0, ms));
-}
-
 /** How this run shows its progress: not at all, as a line that is redrawn, or in the log. */
-export function progressMode({ globals, env }: CommandContext): "line" | "log" | "off" {
+export function progressMode({ globals, env, inPlace }: CommandContext): "line" | "log" | "off" {
   if (globals.quiet) return "off";
-  const plain = globals.json || env("CI") || env("TERM") === "dumb" || !Deno.stderr.isTerminal();
+  const plain = globals.json || inPlace || env("CI") || env("TERM") === "dumb" || !Deno.stderr.isTerminal();
   return plain ? "log" : "line";
 }

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { ConfigError, messageOf } from "../../lib/pipeline/errors.ts";
+import { ConfigError, messageOf, PoisonError } from "../../lib/pipeline/errors.ts";
 import { type EventLine, loadEventLines } from "../../lib/simulate/events.ts";
-import { startSimulate } from "../../lib/simulate/server.ts";
+import { type SimulateOptions, startSimulate } from "../../lib/simulate/server.ts";
 import type { CommandContext } from "../kit/command.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { simulateOptions } from "../options/simulate.ts";
@@ -16,7 +16,7 @@ import { dictionarySettings } from "./dictionary.ts";
 export async function serveUntilSignal(context: CommandContext<typeof simulateOptions>): Promise<number> {
   const { values, positionals, globals } = context;
   const { hostname, port } = addressOf(values.serve);
-  const events = positionals.length === 0 ? undefined : await readEvents(positionals);
+  const recorded = positionals.length === 0 ? undefined : await readRecorded(positionals);
   const { dictionary } = dictionarySettings(values.zstdDictionary, context.env);
   using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
   await using server = await startSimulate({
@@ -30,13 +30,15 @@ export async function serveUntilSignal(context: CommandContext<typeof simulateOp
     collections: values.collections,
     count: values.count,
     oldest: values.oldest,
-    ...(events && { events }),
+    ...recorded,
     ...(dictionary && { dictionary }),
     ...faultsOf(values),
   });
   await context.stdout(JSON.stringify({
     jetstream: server.jetstream,
     jetstream_v2: server.jetstreamV2,
+    relay: server.relay,
+    labeler: server.relay,
     http: server.url,
   }));
   if (!signals.stop.aborted) {
@@ -63,6 +65,39 @@ function addressOf(text: string): { readonly hostname: string; readonly port: nu
   const port = Number(match?.[3]);
   if (!match || port > 65_535) throw new ConfigError(`Cannot serve on "${text}": it must be HOST:PORT`);
   return { hostname: match[1] ?? (match[2] || "127.0.0.1"), port };
+}
+
+/** What is served in place of made-up events: lines of Jetstream, or frames of a relay, which Jetstream serves as well. */
+async function readRecorded(files: readonly string[]): Promise<Pick<SimulateOptions, "events" | "frames">> {
+  const areLines = await Promise.all(files.map(isText));
+  if (areLines.every((isLines) => isLines)) return { events: await readEvents(files) };
+  if (areLines.some((isLines) => isLines)) {
+    throw new ConfigError(`Cannot serve ${files.join(" and ")} together: some have lines, and some have frames`);
+  }
+  const { loadFrames } = await import("../../lib/simulate/relay/recorded.ts");
+  const { frameEventLines } = await import("../../lib/simulate/relay/decoded.ts");
+  const frames: Uint8Array[] = [];
+  for (const file of files) {
+    try {
+      frames.push(...await loadFrames(file));
+    } catch (error) {
+      if (!(error instanceof PoisonError)) throw error;
+      throw new ConfigError(`Cannot read frames of ${file}: ${error.message}`, { cause: error });
+    }
+  }
+  return { frames, events: frameEventLines(frames) };
+}
+
+/** Lines of JSON begin with a brace; the length of a frame, gzip and zstd do not. */
+async function isText(file: string): Promise<boolean> {
+  try {
+    using opened = await Deno.open(file);
+    const head = new Uint8Array(64);
+    const length = await opened.read(head) ?? 0;
+    return /^\s*(\{|$)/.test(new TextDecoder().decode(head.subarray(0, length)));
+  } catch (error) {
+    throw new ConfigError(`Cannot read events of ${file}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function readEvents(files: readonly string[]): Promise<EventLine[]> {

@@ -4,10 +4,13 @@
  * @module
  */
 import { ConfigError } from "../../lib/pipeline/errors.ts";
+import { queueFile } from "../../lib/sinks/queue/names.ts";
+import type { QueueSinkOptions } from "../../lib/sinks/queue.ts";
 import type { SinkName, SinkSettings } from "../../lib/sinks/registry.ts";
 import type { Values } from "../kit/declaration.ts";
-import type { sinkOptions } from "../options/delivery.ts";
+import type { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { elasticsearchOf } from "./elasticsearch.ts";
+import { type RedisFacts, redisOf } from "./redis.ts";
 
 /** What is known of the events that will come. */
 export interface ReadingFacts {
@@ -17,7 +20,14 @@ export interface ReadingFacts {
   readonly collections?: readonly string[] | undefined;
   /** Whether a create may come after its delete, as it does from files. */
   readonly late?: boolean;
+  /** What the sink redis needs of the run, where it is the one. */
+  readonly redis?: RedisFacts | undefined;
+  /** Makes gaps durable, for sinks that keep the position but not the gaps. */
+  readonly recordGaps?: QueueSinkOptions["recordGaps"];
 }
+
+/** The options that sinks read. */
+type SinkValues = Values<typeof sinkOptions> & Pick<Values<typeof deliveryOptions>, "batchSize">;
 
 /**
  * What the sink is opened with.
@@ -25,7 +35,7 @@ export interface ReadingFacts {
  * @throws {ConfigError} for options that cannot go together, or a file that cannot be read.
  */
 export function sinkSettings(
-  values: Values<typeof sinkOptions>,
+  values: SinkValues,
   sink: SinkName,
   facts: ReadingFacts,
 ): SinkSettings {
@@ -40,5 +50,18 @@ export function sinkSettings(
     retentionMs: retention,
     out,
     ...(sink === "elasticsearch" && { elasticsearch: elasticsearchOf(values, facts) }),
+    ...(facts.redis && { redis: redisOf(values, facts.redis) }),
+    ...(sink === "queue" && { queue: queueSettings(values, facts) }),
+  };
+}
+
+/** Of the sink `queue`. */
+function queueSettings(values: SinkValues, { recordGaps }: ReadingFacts): QueueSinkOptions {
+  const { queueDir, queueName, queueMaxBytes, batchSize } = values;
+  return {
+    file: queueFile(queueDir, queueName),
+    maxBytes: queueMaxBytes,
+    ...(batchSize !== undefined && { batchSize }),
+    recordGaps,
   };
 }

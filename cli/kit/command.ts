@@ -4,6 +4,7 @@
  * @module
  */
 import type { GlobalOptions } from "../options/global.ts";
+import type { Signals } from "../signals.ts";
 import type { ConfigFile } from "./config_file.ts";
 import type { Options, Values } from "./declaration.ts";
 import type { Origin, Sources } from "./resolve.ts";
@@ -54,6 +55,8 @@ export interface CommandGroup {
   readonly description?: string;
   readonly examples: readonly Example[];
   readonly subcommands: Readonly<Record<string, Subcommand>>;
+  /** The one that is meant where none is named. */
+  readonly usual?: string;
 }
 
 /** What a file in `cli/commands/` exports as `command`. */
@@ -94,6 +97,8 @@ export interface CommandContext<O extends Options = Options> {
   readonly program: Program;
   /** What the settings of this run are read from. */
   readonly setup: Setup;
+  /** Where `INGESTER_MODE` runs it, in place of an older program that never ends: the signals of the process, for all of its jobs. */
+  readonly inPlace?: { readonly signals: Signals };
 }
 
 /** What the settings of a run are read from. */

@@ -17,7 +17,7 @@ function redactOne(text: string): string {
   return text.replace(/(:\/\/[^/:@]*):[^/?#]*@/, "$1:***@");
 }
 
-/** Hides the passwords of all URLs in a text. */
+/** Hides the passwords of all URLs in a text; what shows how a URL is written has none. */
 export function redactText(text: string): string {
-  return text.replace(/(:\/\/[^\s/:@"']*):[^\s/@"']+@/g, "$1:***@");
+  return text.replace(/(:\/\/(?!\[user\[:password\]@\])[^\s/:@"']*):[^\s/@"']+@/g, "$1:***@");
 }

@@ -11,5 +11,7 @@ Deno.test("L5: passwords in URLs become ***", () => {
 
 Deno.test("L5: passwords of URLs within a text become ***", () => {
   const text = "Cannot reach wss://u:marker@h/p nor redis://:marker@h: refused at 10:30, tell a@b.example";
+  const usage = "it must be redis://[user[:password]@]host[:port][/db]";
+  assert.equal(redactText(usage), usage);
   assert.equal(redactText(text), "Cannot reach wss://u:***@h/p nor redis://:***@h: refused at 10:30, tell a@b.example");
 });

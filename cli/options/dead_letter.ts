@@ -9,15 +9,34 @@ import { list, parsed, path, text } from "../kit/option.ts";
 import { deliveryOptions, sinkOptions } from "./delivery.ts";
 import { filterOptions } from "./filters.ts";
 import { jetstreamOptions } from "./jetstream.ts";
+import { consumeOptions, redisConnectionOptions, redisOptions } from "./redis.ts";
 import { replayOptions } from "./replay.ts";
 
 const { stateFile: _stateFile, onGap: _onGap, maxDeadRatio: _maxDeadRatio, ...delivery } = deliveryOptions;
 const { deadLetter, stateKey } = deliveryOptions;
 const { maxFrameBytes } = jetstreamOptions;
-const { wantedCollections, wantedDids } = replayOptions;
+const { wantedCollections, wantedDids, verify } = replayOptions;
+
+/** As `consume` was told. */
+const deadStream = {
+  ...consumeOptions.deadStream,
+  group: redisOptions.stream.group,
+  help: "Where they are, if consume was told another place",
+} as const;
 
 /** Which file. */
 export const whichOptions = { deadLetter, stateKey } as const;
+
+/** A stream's, in place of a file. */
+export const deadStreamOptions = {
+  stream: {
+    ...redisOptions.stream,
+    help: "Entries of this stream of Redis that consume gave up on, in place of a file",
+    defaultText: undefined,
+  },
+  deadStream,
+  ...redisConnectionOptions,
+} as const;
 
 /** Which of its entries. */
 export const entryOptions = {
@@ -50,7 +69,9 @@ export const retryOptions = {
     defaultText: "from the cache folder",
   }),
   maxFrameBytes,
+  verify,
   ...filterOptions,
   ...delivery,
   ...sinkOptions,
+  deadStream,
 } as const;

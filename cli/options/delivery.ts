@@ -5,13 +5,15 @@
  */
 import { MOST_TIMER_MS } from "../kit/units.ts";
 import { elasticsearchOptions } from "./elasticsearch.ts";
+import { queueOptions } from "./queue.ts";
+import { redisOptions } from "./redis.ts";
 import { choice, duration, ingex, integer, list, number, path, size, text, toggle } from "../kit/option.ts";
 
 const group = "Delivery";
 const sinkGroup = "Sinks";
 
 /** The sinks that can be chosen; `lib/sinks/registry.ts` has one entry for each (a test compares them). */
-export const SINK_NAMES = ["sqlite", "elasticsearch", "ndjson", "stdout", "null"] as const;
+export const SINK_NAMES = ["sqlite", "elasticsearch", "redis", "queue", "ndjson", "stdout", "null"] as const;
 
 /** Declarations of the options. */
 export const deliveryOptions = {
@@ -22,7 +24,7 @@ export const deliveryOptions = {
       group,
       metavar: "NAME",
       common: true,
-      defaultText: "elasticsearch if its URL is set, else sqlite",
+      defaultText: "elasticsearch or redis if its URL is set, else sqlite",
     },
     SINK_NAMES,
   ),
@@ -31,7 +33,7 @@ export const deliveryOptions = {
     help: "Events of one write",
     group,
     min: 1,
-    defaultText: "sqlite 1000, elasticsearch 100, others 500",
+    defaultText: "sqlite 1000, elasticsearch and queue 100, others 500",
   }),
   batchTimeout: duration(
     "batch-timeout",
@@ -81,6 +83,8 @@ export const deliveryOptions = {
 /** Declarations of the sinks' own options. */
 export const sinkOptions = {
   ...elasticsearchOptions,
+  ...redisOptions,
+  ...queueOptions,
   db: path("db", { help: "SQLite file", group: sinkGroup, common: true }, "./bskyingest.db"),
   table: text(
     "table",

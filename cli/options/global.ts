@@ -11,19 +11,26 @@ const group = "Global options";
 /** How much is logged. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error", "off"] as const;
 
-const RUST_LEVELS: Readonly<Record<string, typeof LOG_LEVELS[number]>> = {
-  trace: "debug",
-  debug: "debug",
-  info: "info",
-  warn: "warning",
-  warning: "warning",
-  error: "error",
-  off: "off",
-};
+const RUST_LEVELS: ReadonlyMap<string, typeof LOG_LEVELS[number]> = new Map([
+  ["trace", "debug"],
+  ["debug", "debug"],
+  ["info", "info"],
+  ["warn", "warning"],
+  ["warning", "warning"],
+  ["error", "error"],
+  ["off", "off"],
+]);
 
-/** The first level of `info,hyper=debug` that is for everything; anything else says nothing, as it does to the tool it was written for. */
+/** Whose levels count in `hyper=debug,ingester=info`, strongest first: everybody's, then ours by our names, old and new. */
+const RUST_TARGETS = ["", "bskyingest", "rsky_ingester", "ingester"];
+
+/** What names no level for us says nothing, as it does to the tool it was written for. */
 function readRustLog(text: string): string | undefined {
-  return text.split(",").map((part) => RUST_LEVELS[part.trim().toLowerCase()]).find((level) => level !== undefined);
+  const parts = text.toLowerCase().split(",").map((part) => {
+    const [word = "", target = ""] = part.split("=").map((each) => each.trim()).reverse();
+    return { target, level: RUST_LEVELS.get(word) };
+  }).filter(({ level }) => level !== undefined);
+  return RUST_TARGETS.map((target) => parts.find((part) => part.target === target)).find(Boolean)?.level;
 }
 
 /** Their declarations. */

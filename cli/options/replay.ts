@@ -4,7 +4,8 @@
  * @module
  */
 import { ConfigError } from "../../lib/pipeline/errors.ts";
-import { integer, list, parsed, path, toggle } from "../kit/option.ts";
+import { choice, integer, list, parsed, path, toggle } from "../kit/option.ts";
+import { firehoseOptions } from "./firehose.ts";
 import { jetstreamOptions } from "./jetstream.ts";
 
 /** `max` is 0, as for the source. */
@@ -25,7 +26,13 @@ export const replayOptions = {
     common: true,
   }, ["all"]),
   wantedDids: jetstreamOptions.wantedDids,
-  kinds: jetstreamOptions.kinds,
+  kinds: firehoseOptions.kinds,
+  verify: choice(
+    "verify",
+    { help: "Of relays' frames: check the framing alone, or that blocks have the hashes they are named by" },
+    ["none", "blocks"],
+    "blocks",
+  ),
   zstdDictionary: path("zstd-dictionary", {
     help: "Dictionary of messages that are compressed one by one",
     defaultText: "from the cache folder",

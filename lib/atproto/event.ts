@@ -16,6 +16,14 @@ export interface Origin {
   readonly host: string;
 }
 
+/** What a relay's frame says besides; not part of the JSON text. */
+export interface Relayed {
+  /** When the relay saw it, as it says so; of a downloaded repo: when that was fetched, RFC 3339. */
+  readonly time: string;
+  /** CID of the signed commit. */
+  readonly commit?: string;
+}
+
 /** What every event has. */
 export interface EventBase {
   /** Whose repo or account it is about. */
@@ -30,6 +38,8 @@ export interface EventBase {
   readonly raw?: string;
   /** Only of Megastream rows. */
   readonly enriched?: Enriched;
+  /** Only of relays' frames and downloaded repos. */
+  readonly relay?: Relayed;
 }
 
 /** What a Megastream row knows of a post besides the event. */

@@ -19,7 +19,7 @@ export type GetResult =
 export interface GetOptions {
   /** For everything, redirects and body included, in milliseconds. */
   readonly timeoutMs: number;
-  /** Of a 200's body; other bodies are not read. */
+  /** Of a 200's body. Of others, which say what is wrong, {@link getChosen} reads the beginning, and {@link getPublic} nothing. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
 }
@@ -30,6 +30,8 @@ export interface GetPublicOptions extends GetOptions, GuardOptions {
   readonly ca?: string;
 }
 
+/** The words of a server that does not answer with 200 are read where they are no longer than this, in bytes. */
+const MOST_WORDS = 8192;
 /** The most redirects that {@link getPublic} follows. */
 const MOST_REDIRECTS = 3;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
@@ -44,8 +46,9 @@ export function getChosen(url: string, options: GetOptions, fetch = globalThis.f
   return bounded(options, async (signal) => {
     const response = await fetch(url, { headers: HEADERS, signal });
     const { status, headers } = response;
-    const body = status === 200 ? await readBody(response.body ?? [], options.maxBytes) : "";
-    if (status !== 200) await response.body?.cancel();
+    const body = status === 200
+      ? await readBody(response.body ?? [], options.maxBytes)
+      : await readBody(response.body ?? [], MOST_WORDS).catch(() => undefined) ?? "";
     return body === undefined
       ? { refused: tooLarge(options) }
       : { status, retryAfterMs: retryAfterMs(headers.get("retry-after")), body };

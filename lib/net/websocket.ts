@@ -10,6 +10,7 @@ import type { IncomingMessage } from "node:http";
 // @ts-types="@types/ws"
 import WebSocket from "ws";
 import { messageOf } from "../pipeline/errors.ts";
+import { retryAfterMs } from "./retry_after.ts";
 
 /** Messages that wait before the socket is paused, and their bytes. */
 const MOST_MESSAGES = 2000, MOST_BYTES = 4 * 1024 * 1024;
@@ -36,10 +37,12 @@ export interface ConnectOptions {
   readonly maxPayload: number;
   /** Nothing at all for so long (data, ping or pong; we ping meanwhile): `dead`. 0 = never. */
   readonly liveMs: number;
-  /** No data for so long: `silent`. 0 = never. */
-  readonly silentMs: number;
-  /** Paused by back-pressure for so long: closed with `paused`. */
+  /** No data for so long: `silent`. 0 = never. A function is asked at each look, which `liveMs` alone times then. */
+  readonly silentMs: number | (() => number);
+  /** Paused by back-pressure for so long: closed with `paused`. 0 = never. */
   readonly pausedMs: number;
+  /** For connecting and the upgrade. @default {15000} */
+  readonly handshakeMs?: number;
   /** Aborting closes the connection: `stopped`. */
   readonly signal: AbortSignal;
 }
@@ -75,7 +78,7 @@ export function connect(url: string, options: ConnectOptions): Connection {
   const socket = new WebSocket(url, {
     perMessageDeflate: false,
     skipUTF8Validation: true, // one bad message must not cost the connection: the reader checks each
-    handshakeTimeout: HANDSHAKE_MS,
+    handshakeTimeout: options.handshakeMs ?? HANDSHAKE_MS,
     maxPayload: options.maxPayload,
     headers: { ...options.headers },
   });
@@ -103,8 +106,9 @@ export function connect(url: string, options: ConnectOptions): Connection {
       return;
     }
     const now = Date.now();
+    const silentMs = typeof options.silentMs === "number" ? options.silentMs : options.silentMs();
     if (options.liveMs > 0 && now - heard >= options.liveMs) end({ kind: "dead" });
-    else if (options.silentMs > 0 && now - heardData >= options.silentMs) end({ kind: "silent" });
+    else if (silentMs > 0 && now - heardData >= silentMs) end({ kind: "silent" });
     else if (options.liveMs > 0) socket.ping();
   });
   const onAbort = () => end({ kind: "stopped" });
@@ -155,7 +159,7 @@ export function connect(url: string, options: ConnectOptions): Connection {
  * proves nothing: this process itself stood still, and what arrived meanwhile is not read yet.
  */
 function startWatchdog({ liveMs, silentMs }: ConnectOptions, look: (late: boolean) => void) {
-  const shortest = Math.min(liveMs || Infinity, silentMs || Infinity);
+  const shortest = Math.min(liveMs || Infinity, (typeof silentMs === "number" && silentMs) || Infinity);
   if (!Number.isFinite(shortest)) return undefined;
   const every = Math.max(10, shortest / 3);
   let looked = Date.now();
@@ -177,9 +181,8 @@ async function readRefusal(response: IncomingMessage): Promise<Outcome> {
   } catch {
     // What was read of the server's words is all there is.
   }
-  const seconds = Number(response.headers["retry-after"]);
-  const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
-  return { kind: "refused", status, retryAfterMs, body: body.slice(0, MOST_WORDS) };
+  const after = retryAfterMs(response.headers["retry-after"]);
+  return { kind: "refused", status, retryAfterMs: after, body: body.slice(0, MOST_WORDS) };
 }
 
 /** Collects messages to chunks and pauses the socket while too much waits. */
@@ -194,6 +197,7 @@ class FrameQueue {
   #bytes = 0;
   #closed = false;
   #chunkTimer: ReturnType<typeof setTimeout> | undefined;
+  #paused = false;
   #stuckTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(socket: WebSocket, onStuck: () => void, pausedMs: number) {
@@ -211,7 +215,7 @@ class FrameQueue {
   }
 
   get paused(): boolean {
-    return this.#stuckTimer !== undefined;
+    return this.#paused;
   }
 
   push(data: Buffer, binary: boolean): void {
@@ -244,15 +248,16 @@ class FrameQueue {
     this.#data = [];
     this.#binary = [];
     this.#bytes = 0;
-    if ((this.#controller.desiredSize ?? 0) > 0 || this.#stuckTimer !== undefined) return;
+    if ((this.#controller.desiredSize ?? 0) > 0 || this.#paused) return;
+    this.#paused = true;
     this.#socket.pause();
-    this.#stuckTimer = setTimeout(this.#onStuck, this.#pausedMs);
+    if (this.#pausedMs > 0) this.#stuckTimer = setTimeout(this.#onStuck, this.#pausedMs);
   }
 
   #resume(): void {
-    if (this.#stuckTimer === undefined) return;
+    if (!this.#paused) return;
+    this.#paused = false;
     clearTimeout(this.#stuckTimer);
-    this.#stuckTimer = undefined;
     this.#socket.resume();
   }
 }

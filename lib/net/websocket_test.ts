@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { until } from "../../tests/support/jetstream_run.ts";
+import { until } from "../../tests/support/run_control.ts";
 import { startScripted } from "../../tests/support/scripted_jetstream.ts";
 import { textOf } from "./text.ts";
 import { connect, type Connection, type ConnectOptions } from "./websocket.ts";
@@ -155,4 +155,15 @@ Deno.test("nothing at all within the time: dead; pongs and no data: silent", asy
   const begun = Date.now();
   assert.deepEqual(await silent.closed, { kind: "silent" });
   assert.ok(Date.now() - begun >= 590);
+});
+
+Deno.test("a limit of silence that changes is asked for at each look", async () => {
+  await using server = await startScripted({ onDial: (dial) => void dial.accept("a") });
+  let silentMs = 0, looks = 0;
+  const connection = connect(server.url, { ...options, liveMs: 30, silentMs: () => (looks++, silentMs) });
+  const texts = readAll(connection);
+  await until(() => looks >= 10);
+  assert.equal(server.sockets.size, 1);
+  silentMs = 20;
+  assert.deepEqual([await connection.closed, await texts], [{ kind: "silent" }, ["a"]]);
 });

@@ -65,11 +65,19 @@ export interface Batch<T> {
    * the source does not know. A batch without this method can be cut only with `cursor: undefined` in the first part.
    */
   cursorAfter?(item: unknown): Cursor | undefined;
+  /** Whether two items that follow each other came as one, and must not be parted for a limit. Default: none. */
+  joined?(item: unknown, next: unknown): boolean;
 }
 
 /** How many events a batch stands for, whatever became of them. */
 export function weigh(batch: Batch<unknown>): number {
   return batch.items.length + (batch.poison?.length ?? 0) + (batch.filtered ?? 0) + (batch.duplicates ?? 0);
+}
+
+/** The least number of items from `count` on behind which a batch may be cut: what came as one stays together. */
+export function endOfUnit({ items, joined }: Batch<unknown>, count: number): number {
+  while (count < items.length && joined?.(items[count - 1], items[count])) count++;
+  return count;
 }
 
 /**
@@ -121,5 +129,7 @@ export function merge<T>(parts: readonly Batch<T>[]): Batch<T> {
       const behind = parts.slice(0, parts.indexOf(part!)).some((p) => p.poison?.length);
       return behind || another ? undefined : part?.cursorAfter?.(item);
     },
+    joined: (item, next) =>
+      parts.some((p) => p.items.includes(item as T) && p.items.includes(next as T) && p.joined?.(item, next)),
   };
 }

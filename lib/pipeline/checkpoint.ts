@@ -42,12 +42,16 @@ export class Checkpointer {
     this.#schedule();
   }
 
-  /** The last save; throws when it fails. */
-  async close(): Promise<void> {
+  /**
+   * The last save; throws when it fails.
+   *
+   * @param save False: there is none, for what was noted is not true any more.
+   */
+  async close(save = true): Promise<void> {
     clearTimeout(this.#timer);
     await this.#saving;
     clearTimeout(this.#timer);
-    await this.#save();
+    if (save) await this.#save();
   }
 
   #schedule(): void {

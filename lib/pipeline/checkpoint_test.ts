@@ -110,6 +110,13 @@ Deno.test("five failures in a row are fatal, four are not", async () => {
   await rejects(checkpointer.close(), /Disk full/);
 });
 
+Deno.test("what is not true any more is not saved at the end", async () => {
+  const { store, checkpointer } = open(NEVER_MS);
+  checkpointer.advance("k", "1", false);
+  await checkpointer.close(false);
+  deepEqual(store.saves, []);
+});
+
 Deno.test("close throws when the last save fails", async () => {
   const { checkpointer, told } = open(NEVER_MS, () => Promise.reject(new Error("Disk full")));
   checkpointer.advance("k", "1", false);

@@ -13,6 +13,8 @@ export interface Counters {
   received: number;
   /** Durable in the sink. */
   written: number;
+  /** Of these, the ones that count towards the limit (see `PipelineOptions.counts`). */
+  counted: number;
   /** Dropped on purpose. */
   filtered: number;
   /** Recognised as copies. */
@@ -31,7 +33,9 @@ export interface Counters {
   inFlight: number;
   /** Event time (microseconds since 1970) of the newest safe event. */
   lastTimeUs: number | undefined;
-  /** Safe items by collection (see `PipelineOptions.collectionOf`), at most 1,000 names, then `other`. */
+  /** Event time (microseconds since 1970) of the event that was written last. */
+  lastWrittenUs: number | undefined;
+  /** Written items by collection (see `PipelineOptions.collectionOf`), at most 1,000 names, then `other`. */
   readonly collections: Map<string, number>;
   /** The last position of each key that is saved, or was given to the sink to save and is safe. */
   readonly cursors: Map<string, string>;
@@ -64,6 +68,7 @@ export function createCounters(): Counters {
   return {
     received: 0,
     written: 0,
+    counted: 0,
     filtered: 0,
     duplicates: 0,
     rejected: 0,
@@ -73,6 +78,7 @@ export function createCounters(): Counters {
     gaps: 0,
     inFlight: 0,
     lastTimeUs: undefined,
+    lastWrittenUs: undefined,
     collections: new Map(),
     cursors: new Map(),
     passed: { events: 0, deadLettered: 0, filtered: 0 },

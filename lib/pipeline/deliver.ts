@@ -35,20 +35,25 @@ export interface DeliverOptions<T> {
 }
 
 /** What became of a batch. */
-export interface Outcome {
+export interface Outcome<T> {
   readonly written: number;
-  readonly rejected: number;
+  /** What the sink refused for good. */
+  readonly rejected: readonly T[];
   readonly duplicates: number;
 }
 
 /** Resolves once every item of `batch` is in the sink or in the dead letter, and what was dead before is there too. */
-export async function deliver<T>(batch: Batch<T> & { readonly key: string }, o: DeliverOptions<T>): Promise<Outcome> {
+export async function deliver<T>(
+  batch: Batch<T> & { readonly key: string },
+  o: DeliverOptions<T>,
+): Promise<Outcome<T>> {
   if (batch.poison?.length) {
     await o.deadLetter(batch.poison.map((p) => ({ ...p, stage: p.raw === undefined ? "filter" : "source" })), o);
   }
   const { items, cursor, key, gaps, end } = batch;
   let todo: SinkBatch<T> = { items, cursor, key, ...(gaps && { gaps }), ...(end && { end }) };
-  let rejected = 0, duplicates = 0, again = 0;
+  const rejected: T[] = [];
+  let duplicates = 0, again = 0;
   for (let attempt = 0; hasWork(todo, o.sink);) {
     let failure: TransientError | undefined;
     try {
@@ -60,7 +65,7 @@ export async function deliver<T>(batch: Batch<T> & { readonly key: string }, o: 
       const dead = lettersOf(result.rejected, todo.items, o.sink.name);
       failure = result.rejected.map((r) => r.error).find((e) => e instanceof TransientError);
       if (dead.length > 0) await o.deadLetter(dead, o);
-      rejected += dead.length;
+      rejected.push(...dead.map(({ item }) => item as T));
       todo = { ...todo, items: remaining(todo.items, result.rejected, o.sink) };
       again = nothing ? 0 : todo.items.length - (result.rejected.length - dead.length);
     } catch (error) {
@@ -76,7 +81,7 @@ export async function deliver<T>(batch: Batch<T> & { readonly key: string }, o: 
     warn(o.sink, failure);
     await delay(ms, o.signal);
   }
-  return { written: items.length - rejected - duplicates, rejected, duplicates };
+  return { written: items.length - rejected.length - duplicates, rejected, duplicates };
 }
 
 function warn(sink: { readonly name: string }, failure: TransientError): void {

@@ -24,7 +24,7 @@ async function run(
   const sink = memorySink(answer, options.sink);
   const letters: Letter[] = [];
   let retries = 0;
-  const outcome = await deliver({ items: [...items], cursor: "9", key: "k", ...options.batch }, {
+  const { rejected, ...outcome } = await deliver({ items: [...items], cursor: "9", key: "k", ...options.batch }, {
     sink,
     deadLetter: (some) => Promise.resolve(void letters.push(...some)),
     backoff: () => 0,
@@ -32,7 +32,13 @@ async function run(
     onRetry: () => retries++,
     ...options.deliver,
   });
-  return { sink, letters, retries, outcome, writes: sink.writes.map((w) => w.items.join("")) };
+  return {
+    sink,
+    letters,
+    retries,
+    outcome: { ...outcome, rejected: rejected.length },
+    writes: sink.writes.map((w) => w.items.join("")),
+  };
 }
 
 const atomic = { checkpoints: memoryStore() };
@@ -253,7 +259,8 @@ Deno.test("deliver: whatever is refused how often, each item ends in the sink or
         onRetry: () => {},
       });
       deepEqual(dead.toSorted(), items.filter((i) => i.poison).map((i) => i.id).toSorted());
-      deepEqual(outcome, { written: items.length - dead.length, rejected: dead.length, duplicates: 0 });
+      const refused = outcome.rejected.map(({ id }) => id);
+      deepEqual([refused, outcome.written, outcome.duplicates], [dead, items.length - dead.length, 0]);
       for (const key of ["a", "b", "c"]) {
         const wanted = items.filter((i) => i.key === key && !i.poison).map((i) => i.id);
         const stored = sink.items.filter((i) => i.key === key).map((i) => i.id);

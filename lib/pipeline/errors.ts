@@ -72,6 +72,12 @@ export class LockHeldError extends Error {
   override readonly name = "LockHeldError";
 }
 
+/** The sink has lost events that it had confirmed, and its saved position with them: the run is to begin again from there. */
+export class RewoundError extends Error {
+  /** Tells the class where `instanceof` cannot. */
+  override readonly name = "RewoundError";
+}
+
 /** The upstream skipped events and the user asked to stop then (`--on-gap fail`). */
 export class GapError extends Error {
   /** Tells the class where `instanceof` cannot. */

@@ -14,10 +14,16 @@ import { filterEvents, mapEvents } from "./stages.ts";
 /** Runs 100 numbers, in batches of 10, to a sink, until `limit` are written. */
 async function run(
   limit: number,
-  options: { answer?: Answer<Num>; cuttable?: boolean; atomic?: boolean; concurrency?: number; batchSize?: number } =
-    {},
+  options: {
+    answer?: Answer<Num>;
+    cuttable?: boolean;
+    atomic?: boolean;
+    concurrency?: number;
+    batchSize?: number;
+    counts?: (item: Num) => boolean;
+  } = {},
 ) {
-  const { answer, cuttable = true, concurrency = 1, batchSize = 7 } = options;
+  const { answer, cuttable = true, concurrency = 1, batchSize = 7, counts } = options;
   const store = memoryStore();
   const sink = memorySink(answer, options.atomic ? { checkpoints: store } : {});
   const result = await runPipeline<Num>({
@@ -29,11 +35,12 @@ async function run(
     batchSize,
     concurrency,
     limit,
+    ...(counts && { counts }),
   });
-  const { written, received, deadLettered, duplicates } = result.counters;
+  const { written, counted, received, deadLettered, duplicates } = result.counters;
   equal(received, written + deadLettered + duplicates, "nothing was taken that is not settled");
   const stored = sink.items.map((item) => item.n);
-  return { stored, cursor: store.positions.get("numbers"), written, endedBy: result.endedBy, sink };
+  return { stored, cursor: store.positions.get("numbers"), written, counted, endedBy: result.endedBy, sink };
 }
 
 /** The numbers from 0 on that satisfy `keep`, `count` of them. */
@@ -70,6 +77,33 @@ Deno.test("limit: what the sink refuses does not count", async () => {
       deepEqual(stored.toSorted((x, y) => x - y), expected);
       deepEqual([cursor, written], [String(expected.at(-1)), n]);
     }
+  }
+});
+
+Deno.test("limit: with `counts` the others are written and free, and nothing comes after the n-th that counts", async () => {
+  const counts = ({ n }: Num) => n % 3 === 2;
+  for (const options of [{}, { atomic: true }, { concurrency: 3, batchSize: 1 }, { batchSize: 100 }]) {
+    for (const n of [1, 2, 7, 20, 33]) {
+      const { stored, cursor, written, counted, endedBy } = await run(n, { ...options, counts });
+      deepEqual([stored.toSorted((x, y) => x - y), cursor], [first(3 * n), String(3 * n - 1)]);
+      deepEqual([written, counted, endedBy], [3 * n, n, "limit"]);
+    }
+  }
+  const { written, counted, endedBy } = await run(34, { counts });
+  deepEqual([written, counted, endedBy], [100, 33, "source"]);
+});
+
+Deno.test("limit: with `counts` what the sink refuses does not count, whether it would or not", async () => {
+  const counts = ({ n }: Num) => n % 3 === 2;
+  const refused = (n: number) => n % 4 === 1;
+  const answer: Answer<Num> = ({ items }) => ({
+    rejected: poisonAt(...items.keys().filter((i) => refused(items[i]!.n))),
+  });
+  for (const options of [{}, { atomic: true }, { concurrency: 3, batchSize: 1 }, { batchSize: 100 }]) {
+    const { stored, counted } = await run(10, { ...options, counts, answer });
+    const kept = first(100, (n) => !refused(n));
+    const expected = kept.slice(0, kept.indexOf(kept.filter((n) => counts({ n }))[9]!) + 1);
+    deepEqual([stored.toSorted((x, y) => x - y), counted], [expected, 10]);
   }
 });
 
@@ -122,4 +156,20 @@ Deno.test("limit: an idle source does not hold back the last items", async () =>
   });
   equal(counters.written, 8);
   idle.resolve();
+});
+
+Deno.test("limit: items that came as one are not parted, also after a stage", async () => {
+  const three = (item: unknown) => Math.floor((item as Num).n / 3);
+  const joined = (item: unknown, next: unknown) => three(item) === three(next);
+  for (const [limit, last] of [[1, 2], [3, 2], [4, 5], [6, 5], [10, 11]] as const) {
+    const store = memoryStore(), sink = memorySink<string>();
+    await runPipeline<Num, string>({
+      source: numbers({ count: 30, sizes: [12], extra: () => ({ joined }) }),
+      through: (batches) => batches.pipeThrough(mapEvents(({ n }) => `${n}`)),
+      sink,
+      checkpoints: store,
+      limit,
+    });
+    deepEqual([sink.items.length, store.positions.get("numbers")], [last + 1, String(last)]);
+  }
 });

@@ -8,8 +8,8 @@ import { type Batch, type Cursor, type Gap, weigh } from "./batch.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { countCollection, type Counters, createCounters } from "./counters.ts";
 import { DeadRatio } from "./dead_ratio.ts";
-import { type DeadLetter, deliver, type DeliverOptions } from "./deliver.ts";
-import { GapError } from "./errors.ts";
+import { type DeadLetter, deliver, type DeliverOptions, type Outcome } from "./deliver.ts";
+import { GapError, RewoundError } from "./errors.ts";
 import { Ledger, type OnAdvance } from "./ledger.ts";
 import { limit } from "./limit.ts";
 import { type Backoff, fullJitter } from "./retry.ts";
@@ -35,6 +35,8 @@ export interface PipelineOptions<I, O> {
   readonly checkpointMs?: number;
   /** Items of one write. @default {500} */
   readonly batchSize?: number;
+  /** So many batches of `batchSize` make one write where they are there already. @default {1} */
+  readonly batchesPerWrite?: number | undefined;
   /** How long an incomplete batch waits, in milliseconds. @default {1000} */
   readonly batchMs?: number;
   /** Writes side by side; a sink that commits positions always gets one. @default {1} */
@@ -45,6 +47,8 @@ export interface PipelineOptions<I, O> {
   readonly backoff?: Backoff;
   /** Ends after so many written items; 0 = never. @default {0} */
   readonly limit?: number;
+  /** Which items count towards `limit`; the others are written and free. Default: all count. */
+  readonly counts?: (item: O) => boolean;
   /**
    * The largest share of dead items among the last 1,000 settled ones; 1 = any. Runs that are given the same {@link DeadRatio} are
    * looked at as one. @default {1}
@@ -54,7 +58,7 @@ export interface PipelineOptions<I, O> {
   readonly onGap?: "warn" | "fail";
   /** Makes gaps durable, for sinks that do not keep them with the position. */
   readonly recordGaps?: (key: string, gaps: readonly Gap[]) => Promise<void>;
-  /** The event time of an item, in microseconds, for `Counters.lastTimeUs`. */
+  /** The event time of an item, in microseconds, for `Counters.lastTimeUs` and `Counters.lastWrittenUs`. */
   readonly timeOf?: (item: O) => number;
   /** The collection of an item, for `Counters.collections`; undefined: it has none. */
   readonly collectionOf?: (item: O) => string | undefined;
@@ -91,7 +95,8 @@ export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Pro
   try {
     const load = run.store && ((key: string) => run.store!.load(key));
     const cursor = await load?.(source.key);
-    const opened = source.open({ cursor, stop, recall: sink.recall?.bind(sink) as never, load });
+    const recall = sink.recall?.bind(sink) as never;
+    const opened = source.open({ cursor, stop, recall, load, ...(run.seals && { sealsAll: true }) });
     const staged = options.through ? options.through(opened) : opened as unknown as ReadableStream<Batch<O>>;
     // A batch that waits for a place among several counts too: with room for two, the next one is read and ready meanwhile.
     const highWaterMark = Math.min(run.concurrency, 2);
@@ -99,13 +104,17 @@ export async function runPipeline<I, O = I>(options: PipelineOptions<I, O>): Pro
       .pipeThrough(
         limit({
           limit: options.limit ?? 0,
+          counts: options.counts,
           counters: run.counters,
           settled: (passed) => run.settled(passed),
           onReached: () => reached = true,
         }),
         { signal },
       )
-      .pipeThrough(regroup({ size: options.batchSize ?? 500, ms: options.batchMs ?? 1000 }), { signal })
+      .pipeThrough(
+        regroup({ size: options.batchSize ?? 500, ms: options.batchMs ?? 1000, multiple: options.batchesPerWrite }),
+        { signal },
+      )
       .pipeTo(new WritableStream({ write: (batch) => run.write(batch) }, { highWaterMark }), { signal });
   } catch (error) {
     run.fail(error);
@@ -121,6 +130,8 @@ class Run<I, O> {
   /** Aborts, with the reason, when the run has failed or was killed. */
   readonly signal: AbortSignal;
   readonly store: CheckpointStore | undefined;
+  /** The sink saves positions with the events, and cannot tell later which events it holds. */
+  readonly seals: boolean;
   /** Writes that may run side by side. */
   readonly concurrency: number;
   readonly #options: PipelineOptions<I, O>;
@@ -141,6 +152,7 @@ class Run<I, O> {
     this.signal.addEventListener("abort", () => this.#waiting?.resolve(), { once: true });
     this.store = source.checkpoints ?? sink.checkpoints ?? options.checkpoints;
     const atomic = this.store !== undefined && this.store === sink.checkpoints;
+    this.seals = atomic && sink.recall === undefined;
     this.concurrency = sink.checkpoints ? 1 : options.concurrency ?? 1;
     const { maxDeadRatio = 1 } = options;
     this.#deadRatio = maxDeadRatio instanceof DeadRatio ? maxDeadRatio : new DeadRatio(maxDeadRatio);
@@ -203,7 +215,8 @@ class Run<I, O> {
   async close(): Promise<void> {
     await Promise.all(this.#running);
     try {
-      await this.#checkpointer?.close();
+      // What the sink has lost is not safe, and the source is not to be told that it is.
+      await this.#checkpointer?.close(!(this.signal.reason instanceof RewoundError));
     } catch (error) {
       this.fail(error);
     }
@@ -212,16 +225,16 @@ class Run<I, O> {
   /** Answers how many went to the dead letter. */
   async #deliver(batch: Batch<O> & { readonly key: string }): Promise<number> {
     if (batch.gaps?.length) await this.#meet(batch.gaps, batch.key);
-    const outcome = await deliver(batch, this.#delivery);
+    const outcome = await deliver(this.seals ? sealed(batch, this.#options.source) : batch, this.#delivery);
     const { counters } = this;
-    const dead = outcome.rejected + (batch.poison?.length ?? 0);
+    const dead = outcome.rejected.length + (batch.poison?.length ?? 0);
     counters.written += outcome.written;
-    counters.rejected += outcome.rejected;
+    counters.rejected += outcome.rejected.length;
     counters.duplicates += outcome.duplicates + (batch.duplicates ?? 0);
     counters.filtered += batch.filtered ?? 0;
     counters.deadLettered += dead;
     if (batch.items.length > 0) counters.batches++;
-    this.#note(batch.items);
+    this.#note(batch.items, outcome);
     this.#done += batch.items.length;
     if (this.#waiting && this.#done >= this.#waiting.passed) this.#waiting.resolve();
     return dead;
@@ -240,13 +253,18 @@ class Run<I, O> {
     if (fatal) throw new GapError(`Cannot go on with --on-gap fail: ${describeGap(first)}`);
   }
 
-  #note(items: readonly O[]): void {
+  #note(items: readonly O[], { written, rejected, duplicates }: Outcome<O>): void {
     const { counters } = this;
-    const { timeOf, collectionOf } = this.#options;
-    const last = items[items.length - 1];
+    const { timeOf, collectionOf, counts } = this.#options;
+    const refused = new Set(rejected);
+    const stored = refused.size === 0 ? items : items.filter((item) => !refused.has(item));
+    // A sink does not say which items it knew: they are taken for ones that count.
+    counters.counted += counts ? Math.max(0, stored.filter(counts).length - duplicates) : written;
+    const last = items[items.length - 1], lastStored = stored[stored.length - 1];
     if (timeOf && last !== undefined) counters.lastTimeUs = Math.max(counters.lastTimeUs ?? 0, timeOf(last));
+    if (timeOf && lastStored !== undefined) counters.lastWrittenUs = timeOf(lastStored);
     if (!collectionOf) return;
-    for (const item of items) {
+    for (const item of stored) {
       const collection = collectionOf(item);
       if (collection !== undefined) countCollection(counters.collections, collection);
     }
@@ -259,6 +277,12 @@ function sealing(store: CheckpointStore, source: Pick<Source<never>, "seal">): C
     load: (key) => store.load(key),
     save: (key, cursor, end) => store.save(key, source.seal?.(cursor, key) ?? cursor, end),
   };
+}
+
+/** The same for a position that is saved with its batch. */
+function sealed<T>(batch: Batch<T> & { readonly key: string }, source: Pick<Source<never>, "seal">): typeof batch {
+  const { cursor, key } = batch;
+  return cursor === undefined || !source.seal ? batch : { ...batch, cursor: source.seal(cursor, key) };
 }
 
 const refuseToBury: DeadLetter = (letters) => Promise.reject(letters[0]!.error);

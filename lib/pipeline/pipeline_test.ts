@@ -150,7 +150,7 @@ Deno.test("stop: reading ends, what was read is written and its position saved",
   equal(store.positions.get("numbers"), String(counters.written - 1));
 });
 
-Deno.test("seal: completes a position right before it is saved apart from the events, and only then", async () => {
+Deno.test("seal: completes a position right before it is saved, unless the sink recalls what it holds", async () => {
   const sealed: string[] = [];
   const source = {
     ...numbers({ count: 20 }),
@@ -162,9 +162,15 @@ Deno.test("seal: completes a position right before it is saved apart from the ev
   const store = memoryStore();
   await runPipeline(runOf({ source, checkpoints: store }));
   deepEqual([sealed, store.positions.get("numbers")], [["19"], "19 of numbers"]);
-  const sink = memorySink<Num>(undefined, { checkpoints: memoryStore() });
-  await runPipeline(runOf({ source, sink }));
-  deepEqual([sealed, sink.writes.at(-1)!.cursor], [["19"], "19"]);
+  const recalling = memorySink<Num>(undefined, {
+    checkpoints: memoryStore(),
+    recall: () => Promise.resolve({ items: [], since: 0 }),
+  });
+  await runPipeline(runOf({ source, sink: recalling }));
+  deepEqual([sealed, recalling.writes.at(-1)!.cursor], [["19"], "19"]);
+  const atomic = memorySink<Num>(undefined, { checkpoints: memoryStore() });
+  await runPipeline(runOf({ source, sink: atomic }));
+  deepEqual(atomic.writes.map(({ cursor }) => cursor), sealed.slice(1).map((cursor) => `${cursor} of numbers`));
 });
 
 Deno.test("the source is told the saved positions, the stop signal and what the sink remembers", async () => {

@@ -37,8 +37,12 @@ export type Recall<T> = (
 export interface CheckpointStore {
   /** The saved position of `key`. Throws `ConfigError` where there is one that cannot be read: never "start from now". */
   load(key: string): Promise<Cursor | undefined>;
-  /** Durable when it resolves. `end`: the source came to its end there. */
+  /** Whether the position of `key` was saved as an end. Without it, or without a position: no. */
+  ended?(key: string): Promise<boolean>;
+  /** Durable when it resolves. `end`: the source came to its end there, or the run to its own. */
   save(key: string, cursor: Cursor, end?: boolean): Promise<void>;
+  /** There is no position of `key` once it resolves. */
+  forget?(key: string): Promise<void>;
 }
 
 /** Makes batches durable. */

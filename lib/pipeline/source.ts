@@ -10,10 +10,17 @@ import type { CheckpointStore, Recall } from "./sink.ts";
 export interface OpenOptions<T> {
   /** The saved position; undefined: the source's default beginning. */
   readonly cursor?: Cursor | undefined;
+  /**
+   * Begin at the default beginning although there is a position: it only tells what was stored by an earlier run and must not be
+   * asked for again.
+   */
+  readonly afresh?: boolean;
   /** Aborting ends the stream without an error: what was read is still delivered. */
   readonly stop?: AbortSignal;
   /** What the sink holds already, so that repeats can be recognised (see `Sink.recall`). */
   readonly recall?: Recall<T> | undefined;
+  /** Every position is sealed, as it is saved with its batch: then only what a restart cannot do without may be added. */
+  readonly sealsAll?: boolean;
   /** The saved position of any key, for a source whose batches have several; undefined: nobody keeps positions. */
   readonly load?: ((key: string) => Promise<Cursor | undefined>) | undefined;
 }
@@ -43,11 +50,14 @@ export interface Source<T> {
   /** Live figures, where the source keeps them. */
   readonly stats?: SourceStats;
   /**
-   * Completes a position of this source right before it is saved apart from the events, with what would cost too much in
-   * every batch: what a restart needs to recognise events that a server sends again to a sink that cannot tell.
+   * Completes a position of this source right before it is saved, for a sink that cannot recall what it holds, with what a restart
+   * needs to recognise events that a server sends again.
    */
   seal?(cursor: Cursor, key: string): Cursor;
-  /** Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. */
+  /**
+   * Reading begins when the stream is first pulled. Throws nothing itself: the stream errors. Opened again, after a sink has lost what
+   * it had confirmed, a source goes on at the position that it is given: what its options say of the beginning counts once.
+   */
   open(options?: OpenOptions<T>): ReadableStream<Batch<T>>;
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Batch, merge, type Poison, split, weigh } from "./batch.ts";
+import { type Batch, endOfUnit, merge, type Poison, split, weigh } from "./batch.ts";
 import { PoisonError } from "./errors.ts";
 
 /** A step between a source and a sink. */
@@ -56,6 +56,10 @@ export function mapEvents<I, O extends NonNullable<unknown>>(
           const known = i >= 0 && i < sound && origins[i] !== origins[i + 1] && items.lastIndexOf(item as O) === i;
           return known ? batch.cursorAfter?.(origins[i]) : undefined;
         },
+        joined: (item, next) => {
+          const origin = origins[items.indexOf(item as O)], other = origins[items.lastIndexOf(next as O)];
+          return batch.joined?.(origin, other) ?? false;
+        },
       });
     },
   });
@@ -74,14 +78,19 @@ export function filterEvents<T>(keep: (item: T) => boolean): Stage<T, T> {
 
 /** When {@link regroup} passes a group on. */
 export interface RegroupOptions {
-  /** Items a group: a batch that is too large is cut where its source can name the position, else passed whole. */
+  /**
+   * Items a group, and more only to the end of what came as one: a batch that is too large is cut where its source can name the position,
+   * else passed whole.
+   */
   readonly size: number;
+  /** Groups of so many times `size` are passed on where a batch gives as much at once. @default {1} */
+  readonly multiple?: number | undefined;
   /** The longest that the first batch of a group waits, in milliseconds. */
   readonly ms: number;
 }
 
 /** Joins and cuts batches, so that each write of a sink has the size that suits it. Batches of different keys never join. */
-export function regroup<T>({ size, ms }: RegroupOptions): Stage<T, T> {
+export function regroup<T>({ size, multiple = 1, ms }: RegroupOptions): Stage<T, T> {
   type Controller = TransformStreamDefaultController<Batch<T>>;
   let parts: Batch<T>[] = [];
   let count = 0, weight = 0;
@@ -102,12 +111,19 @@ export function regroup<T>({ size, ms }: RegroupOptions): Stage<T, T> {
     if (count >= size || weight >= size * 100 || batch.urgent || batch.end) flush(controller);
     else timer ??= setTimeout(() => flush(controller), ms);
   };
+  /** How many of `items` fill the group: so many times `size` as there are, or what is left of one. */
+  const room = ({ items }: Batch<T>) => {
+    const whole = Math.floor((count + items.length) / size);
+    return Math.min(Math.max(whole, 1), multiple) * size - count;
+  };
   return new TransformStream({
     transform(batch, controller) {
       if (parts.length > 0 && parts[0]!.key !== batch.key) flush(controller);
       let rest = batch;
-      while (rest.items.length > size - count) {
-        const [first, second] = split(rest, size - count);
+      while (rest.items.length > room(rest)) {
+        const end = endOfUnit(rest, room(rest));
+        if (end === rest.items.length) break;
+        const [first, second] = split(rest, end);
         if (first.cursor === undefined) break; // a first part without its position would be doubled by a crash
         add(first, controller);
         rest = second;

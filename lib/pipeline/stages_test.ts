@@ -92,6 +92,17 @@ Deno.test("regroup: joins small batches and cuts large ones, each group with its
   deepEqual(groups.map((g) => g.cursor), ["3", "7", "11", "15", "19"]);
 });
 
+Deno.test("regroup: where a batch gives as much at once, a group is several times its size", async () => {
+  const lengths = async (...sizes: number[]) => {
+    const groups = await collect(read(20, sizes).pipeThrough(regroup({ size: 3, multiple: 2, ms: NEVER_MS })));
+    return groups.map((g) => [g.items.length, g.cursor]);
+  };
+  deepEqual(await lengths(20), [[6, "5"], [6, "11"], [6, "17"], [2, "19"]]);
+  deepEqual(await lengths(1, 7, 12), [[6, "5"], [6, "11"], [6, "17"], [2, "19"]]);
+  deepEqual(await lengths(2, 3, 3, 12), [[3, "2"], [3, "5"], [6, "11"], [6, "17"], [2, "19"]]);
+  deepEqual(await lengths(1), [2, 5, 8, 11, 14, 17].map((last) => [3, String(last)]).concat([[2, "19"]]));
+});
+
 Deno.test("regroup: cuts through mapEvents and filterEvents have their positions too", async () => {
   const groups = await collect(
     read(20, [20])
@@ -118,6 +129,33 @@ Deno.test("regroup: never a cut between two items of one event", async () => {
       .pipeThrough(regroup({ size: 3, ms: NEVER_MS })),
   );
   deepEqual(groups.map((g) => [g.items.length, g.cursor]), [[6, "2"]]);
+});
+
+Deno.test("F14: regroup: what came as one stays together, and a group is too large by no more than that", async () => {
+  const five = (item: unknown) => Math.floor((item as Num).n / 5);
+  const joined = (item: unknown, next: unknown) => five(item) === five(next);
+  const plan = fc.record({
+    sizes: fc.array(fc.integer({ min: 1, max: 12 }).map((n) => n * 5), { minLength: 1, maxLength: 5 }),
+    size: fc.integer({ min: 1, max: 20 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(plan, fc.boolean(), async ({ sizes, size }, mapped) => {
+      // As sources do it, a position is known only where a unit ends.
+      const extra = (batch: Batch<Num>): Partial<Batch<Num>> => ({
+        joined,
+        cursorAfter: (item) => five(item) === five({ n: (item as Num).n + 1 }) ? undefined : batch.cursorAfter?.(item),
+      });
+      const source = numbers({ count: 300, sizes, extra }).open();
+      const staged = mapped ? source.pipeThrough(mapEvents<Num, Num>((item) => ({ ...item }))) : source;
+      const groups = await collect(staged.pipeThrough(regroup({ size, ms: NEVER_MS })));
+      deepEqual(groups.flatMap(values), [...Array(300).keys()]);
+      for (const group of groups) {
+        equal(group.items.length < size + 5 && group.items.length % 5 === 0, true, `${group.items.length} of ${size}`);
+        equal(group.cursor, String(values(group).at(-1)));
+      }
+    }),
+    { seed: SEED },
+  );
 });
 
 Deno.test("regroup: an incomplete group goes out after its time, at the end, and at once when urgent", async () => {

@@ -31,8 +31,18 @@ export interface Faults {
   /** Its `Retry-After`, in seconds. */
   readonly retryAfter?: number;
   /** An error frame after so many events, then the end of the connection. */
-  readonly errorFrame?: { readonly after: number; readonly name: string };
-  /** Every so-manieth message is broken, before compression, in turn in each way that {@link DAMAGES} knows. */
+  readonly errorFrame?: {
+    readonly after: number;
+    readonly name: string;
+    /** Only of relays and labelers: its message. */
+    readonly message?: string;
+    /** Only of relays and labelers: a type in its header, as some servers have it. */
+    readonly type?: string;
+  };
+  /**
+   * Every so-manieth message is broken, before compression, in turn in each way that {@link DAMAGES} knows; frames of relays and
+   * labelers in those of `FRAME_DAMAGES`.
+   */
   readonly damage?: number;
   /** Begin at this sequence number, whatever the client asked for. */
   readonly startAt?: number;
@@ -44,6 +54,13 @@ export interface Faults {
   readonly pingsOnly?: boolean;
   /** Do not answer pings. */
   readonly noPong?: boolean;
+  /** Only of relays and labelers: after so many frames go back, and send the last `by` again, once. */
+  readonly goBack?: { readonly after: number; readonly by: number };
+  /**
+   * Only of relays and labelers: say nothing of a cursor that is too old, and take one from the future for none at all, as
+   * today's large relays do.
+   */
+  readonly quietCursors?: boolean;
 }
 
 type Json = Record<string, unknown>;

@@ -24,7 +24,7 @@ export interface Feed {
   /** Nothing will ever follow. */
   readonly ended: boolean;
   /** Adds messages, at most `most`; returns how many. */
-  fill(buffer: FrameBuffer, filter: Filter, most: number): number;
+  fill(buffer: FrameBuffer, most: number): number;
 }
 
 /** Where a feed begins, and how it is written. */
@@ -36,23 +36,25 @@ export interface FeedStart {
   readonly encoding: Encoding;
 }
 
-/** Events of a store from a position on, or the messages that a fault puts in their place. */
+/** Events of a store from a position on, or the messages that a fault puts in their place; the filter may change meanwhile. */
 export function createFeed(
   store: EventStore,
   wire: Wire,
   from: FeedStart,
+  filter: () => Filter,
   faults: Faults,
   ahead: EncodedAhead | undefined,
 ): Feed {
   if (faults.raw !== undefined) return rawFeed(faults.raw);
   const fits = ahead?.wire === wire && ahead.encoding === from.encoding;
-  return storeFeed(store, wire, from, faults.damage ?? 0, fits ? ahead : undefined);
+  return storeFeed(store, wire, from, filter, faults.damage ?? 0, fits ? ahead : undefined);
 }
 
 function storeFeed(
   store: EventStore,
   wire: Wire,
   { start, sentBefore, encoding }: FeedStart,
+  currentFilter: () => Filter,
   damage: number,
   ahead: EncodedAhead | undefined,
 ): Feed {
@@ -80,7 +82,8 @@ function storeFeed(
     get ended() {
       return position > store.last;
     },
-    fill(buffer, filter, most) {
+    fill(buffer, most) {
+      const filter = currentFilter();
       const before = sent;
       const end = Math.min(store.last + 1, position + BATCH_POSITIONS);
       for (; position < end && sent - before < most && buffer.size < encoding.batchBytes; position++) {
@@ -97,7 +100,8 @@ function storeFeed(
   };
 }
 
-function rawFeed(raw: readonly (string | Uint8Array)[]): Feed {
+/** The messages of the fault `raw`. */
+export function rawFeed(raw: readonly (string | Uint8Array)[]): Feed {
   let sent = 0;
   return {
     get sent() {
@@ -110,7 +114,7 @@ function rawFeed(raw: readonly (string | Uint8Array)[]): Feed {
     get ended() {
       return sent >= raw.length;
     },
-    fill(buffer, _filter, most) {
+    fill(buffer, most) {
       const messages = raw.slice(sent, sent + most);
       for (const message of messages) {
         if (typeof message === "string") buffer.text(message);

@@ -7,7 +7,8 @@
  */
 import { createTimeTexts, mix, tid } from "./ids.ts";
 import { commitMessage, type CommitParts, otherMessage } from "./messages.ts";
-import { createRecords, type Records } from "./records.ts";
+import { ACCOUNT, createDraw, createMix, DELETE, IDENTITY, LIKE, PROFILE, recordOf, UPDATE } from "./mix.ts";
+import { createRecords } from "./records.ts";
 import type { EventStore, Wants } from "./store.ts";
 import { type EventTimes, fixedTimes, liveTimes } from "./times.ts";
 
@@ -25,17 +26,6 @@ export interface GeneratorOptions {
   readonly count?: number;
 }
 
-/** Shares of the events in 1/10,000, the rest are creates. Measured on real streams. */
-const SHARES = { delete: 320, update: 130, identity: 70, account: 70 };
-/** The usual collections, and how often each of them is created. */
-const USUAL = [
-  ["app.bsky.feed.like", 6900],
-  ["app.bsky.feed.post", 1200],
-  ["app.bsky.feed.repost", 1000],
-  ["app.bsky.graph.follow", 600],
-  ["app.bsky.graph.block", 30],
-] as const;
-const PROFILE = "app.bsky.actor.profile";
 /**
  * How many events before it a deleted record was created. Multiples of three, and chosen by i modulo 3: so no two deletes
  * ever mean the same record.
@@ -47,9 +37,6 @@ const CREATED_US = 400_000, RKEY_US = 350_000, REV_US = 20_000;
 
 /** What the relay's own sequence numbers begin with. */
 const RELAY_SEQ = 31_000_000_000;
-
-/** What happens in event i: the index of a created collection (0: a like), or one of these. */
-const LIKE = 0, DELETE = -1, UPDATE = -2, IDENTITY = -3, ACCOUNT = -4;
 
 /** The events of a simulated network. */
 export function generatedEvents(options: GeneratorOptions = {}): EventStore {
@@ -73,30 +60,9 @@ export function generatedEvents(options: GeneratorOptions = {}): EventStore {
   };
 }
 
-/** Which collections are created, and how often, as upper bounds of 32-bit numbers. */
-function createMix(collections: readonly string[]) {
-  const usual = USUAL.map(([name]) => name as string);
-  const named = collections.map((c) => c.endsWith(".*") ? `${c.slice(0, -1)}thing` : c);
-  const extra = [...new Set(named)].filter((c) => !usual.includes(c) && c !== PROFILE);
-  const special = [SHARES.delete, SHARES.update, SHARES.identity, SHARES.account];
-  const each = Math.min(200, 5000 / Math.max(1, extra.length));
-  const left = 10_000 - special.reduce((a, b) => a + b) - each * extra.length;
-  const whole = USUAL.reduce((sum, [, share]) => sum + share, 0);
-  const shares = [...USUAL.map(([, share]) => left * share / whole), ...extra.map(() => each), ...special];
-  let sum = 0;
-  const bounds = shares.map((share) => Math.min(2 ** 32, Math.ceil((sum += share) / 10_000 * 2 ** 32)));
-  bounds[bounds.length - 1] = 2 ** 32;
-  return { names: [...usual, ...extra], bounds };
-}
-
 /** Says what happens in event i: its slot, and the event whose record it is about (itself, unless it deletes). */
 function createPlan(seed: number, names: readonly string[], bounds: readonly number[]) {
-  const drawn = (i: number) => {
-    const bits = mix(i, seed);
-    let slot = 0;
-    while (bits >= bounds[slot]!) slot++;
-    return slot < names.length ? slot : names.length - 1 - slot;
-  };
+  const drawn = createDraw(seed, names, bounds);
   return (i: number): [slot: number, about: number] => {
     const slot = drawn(i);
     if (slot !== DELETE) return [slot, i];
@@ -148,22 +114,4 @@ function createWriter(
       ? commitMessage(head, commitOf(i, about, slot, collection, us))
       : otherMessage(head, kind, innerOf(i, slot, author, did, us));
   };
-}
-
-function recordOf(records: Records, collection: string, i: number, createdAt: string): string {
-  switch (collection) {
-    case "app.bsky.feed.like":
-      return records.like(i, createdAt);
-    case "app.bsky.feed.post":
-      return records.post(i, createdAt);
-    case "app.bsky.feed.repost":
-      return records.repost(i, createdAt);
-    case "app.bsky.graph.follow":
-    case "app.bsky.graph.block":
-      return records.towards(collection, i, createdAt);
-    case PROFILE:
-      return records.profile(i, createdAt);
-    default:
-      return records.thing(collection, i, createdAt);
-  }
 }

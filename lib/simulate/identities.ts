@@ -2,12 +2,14 @@
  * Who the accounts of a simulated network are: `resolveHandle` in the words of Bluesky's AppView, DID documents in those of
  * plc.directory.
  *
- * Account n (0, 1, 2, ... below `accounts`) has the handle `user<n>.simulate.test`, which its document claims.
+ * Account n (0, 1, 2, ... below `accounts`) has the handle `user<n>.simulate.test`, which its document claims, and its PDS is the
+ * server itself.
  *
  * @module
  */
 import { type Answer, xrpcAnswer } from "./http.ts";
 import { createRecords } from "./records.ts";
+import { accountKey, LABELER, labelKey } from "./relay/accounts.ts";
 
 /** Somebody who is known to a server besides the generated accounts, or in place of one of them. */
 export interface Identity {
@@ -19,6 +21,10 @@ export interface Identity {
   readonly claims?: readonly string[];
   /** The DID is no more. */
   readonly tombstoned?: boolean;
+  /** Its signing key, as multibase. Default: that of the generated account with this DID, else none. */
+  readonly signingKey?: string;
+  /** Where its PDS is: a URL. Default: this server. */
+  readonly pds?: string;
 }
 
 /** Options of {@link createIdentities}. */
@@ -51,12 +57,18 @@ export function createIdentities(options: IdentityOptions): (url: URL) => Answer
     const n = Number(HANDLE.exec(handle)?.[1] ?? accounts);
     return n < accounts ? records.account(n) : undefined;
   };
-  const documentOf = (did: string) => {
+  const documentOf = (did: string, origin: string) => {
     const known = identities.find((identity) => identity.did === did);
     if (known?.tombstoned) return plcAnswer(410, { message: `DID not available: ${did}` });
-    const n = known ? undefined : records.accountOf(did);
+    const n = records.accountOf(did);
     if (!known && n === undefined) return plcAnswer(404, { message: `DID not registered: ${did}` });
-    return plcAnswer(200, didDocument(did, known ? known.claims ?? [known.handle] : [`user${n}.simulate.test`]));
+    const claims = known ? known.claims ?? [known.handle] : [`user${n}.simulate.test`];
+    const signingKey = known?.signingKey ?? (n === undefined ? undefined : accountKey(rng, n).multibase);
+    const keys = {
+      ...(signingKey && { atproto: signingKey }),
+      ...(n === LABELER && { atproto_label: labelKey(rng).multibase }),
+    };
+    return plcAnswer(200, didDocument(did, claims, keys, known?.pds ?? origin));
   };
 
   return (url) => {
@@ -64,7 +76,7 @@ export function createIdentities(options: IdentityOptions): (url: URL) => Answer
     const resolves = path === RESOLVE_PATH;
     if (!resolves && !path.startsWith("/did:plc:")) return undefined;
     if (xrpc && failed++ < (xrpc.times ?? Infinity)) return failure(xrpc);
-    return resolves ? resolveAnswer(url.searchParams.get("handle"), didOf) : documentOf(path.slice(1));
+    return resolves ? resolveAnswer(url.searchParams.get("handle"), didOf) : documentOf(path.slice(1), url.origin);
   };
 }
 
@@ -93,17 +105,27 @@ function plcAnswer(status: number, body: unknown): Answer {
   return { status, type: `application/${status === 200 ? "did+ld+json" : "json"}`, body: JSON.stringify(body) };
 }
 
-/** https://atproto.com/specs/did; there are no keys, as nothing is signed. */
-function didDocument(did: string, claims: readonly string[]): unknown {
+/** https://atproto.com/specs/did. @param keys Public keys by their names. */
+function didDocument(
+  did: string,
+  claims: readonly string[],
+  keys: Readonly<Record<string, string>>,
+  pds: string,
+): unknown {
+  const service = (id: string, type: string) => ({ id, type, serviceEndpoint: pds });
   return {
-    "@context": ["https://www.w3.org/ns/did/v1"],
+    "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"],
     id: did,
     alsoKnownAs: claims.map((handle) => `at://${handle}`),
-    verificationMethod: [],
-    service: [{
-      id: "#atproto_pds",
-      type: "AtprotoPersonalDataServer",
-      serviceEndpoint: "https://pds.simulate.test",
-    }],
+    verificationMethod: Object.entries(keys).map(([name, publicKeyMultibase]) => ({
+      id: `${did}#${name}`,
+      type: "Multikey",
+      controller: did,
+      publicKeyMultibase,
+    })),
+    service: [
+      service("#atproto_pds", "AtprotoPersonalDataServer"),
+      ...("atproto_label" in keys ? [service("#atproto_labeler", "AtprotoLabeler")] : []),
+    ],
   };
 }

@@ -16,8 +16,9 @@ export interface Patience {
   readonly pongLimitMs: number;
 }
 
-/** What real servers do. */
-export function patienceOf(wire: Wire, options: Partial<Patience>): Patience {
+/** What real servers do; relays ping after 30 s of silence, and cut a client that takes nothing for about as long. */
+export function patienceOf(wire: Wire | "relay", options: Partial<Patience>): Patience {
+  if (wire === "relay") return { pingIntervalMs: 30_000, writeLimitMs: 30_000, pongLimitMs: Infinity, ...options };
   return {
     pingIntervalMs: options.pingIntervalMs ?? 30_000,
     writeLimitMs: options.writeLimitMs ?? (wire === "legacy" ? 10_000 : 5000),

@@ -1,6 +1,7 @@
 /**
- * A Jetstream server on a port of its own: both wires of a new server, or the one of a legacy server, fed from a generator or
- * from a file, with faults by option. It is the `simulate` command, what `--simulate` reads from, and the tests' server.
+ * A server on a port of its own: Jetstream with both wires of a new server or the one of a legacy server, a relay, a labeler,
+ * a PDS and a PLC directory, fed from generators or from files, with faults by option. It is the `simulate` command, what
+ * `--simulate` reads from, and the tests' server.
  *
  * Frames are made here and written over plain TCP rather than by a WebSocket library: one write then carries hundreds of
  * events, which is what makes the server faster than any client.
@@ -18,6 +19,7 @@ import { generatedEvents, type GeneratorOptions } from "./generator.ts";
 import { createHandler, type RequestHooks } from "./handler.ts";
 import { createIdentities, type IdentityOptions } from "./identities.ts";
 import { closeQuietly, type Patience } from "./link.ts";
+import { createRelay, type RelayOptions } from "./relay/relay.ts";
 import type { Session, SimulateCounters } from "./session.ts";
 import type { EventStore, Wire } from "./store.ts";
 import { type ServerKind, V1_PATH, V2_PATH } from "./subscription.ts";
@@ -25,22 +27,28 @@ import { type ServerKind, V1_PATH, V2_PATH } from "./subscription.ts";
 export { type EventLine, loadEventLines } from "./events.ts";
 export type { Faults } from "./faults.ts";
 export type { GeneratorOptions } from "./generator.ts";
-export type { Handshake, RequestHooks } from "./handler.ts";
+export type { CutFault, Handshake, HttpFault, RequestHooks } from "./handler.ts";
 export type { Identity, IdentityOptions } from "./identities.ts";
 export type { Patience } from "./link.ts";
+export { frameEventLines } from "./relay/decoded.ts";
+export type { ListedHost, ListOptions } from "./relay/lists.ts";
+export { loadFrames } from "./relay/recorded.ts";
+export type { RelayOptions } from "./relay/relay.ts";
+export { LABELS_PATH, REPOS_PATH } from "./relay/subscription.ts";
 export type { SimulateCounters } from "./session.ts";
 export type { Wire } from "./store.ts";
 export type { ServerKind } from "./subscription.ts";
 
 /** Options of {@link startSimulate}. */
-export interface SimulateOptions extends GeneratorOptions, IdentityOptions, Faults, RequestHooks, Partial<Patience> {
+export interface SimulateOptions
+  extends GeneratorOptions, RelayOptions, IdentityOptions, Faults, RequestHooks, Partial<Patience> {
   /** Address to listen on. Default 127.0.0.1. */
   readonly hostname?: string;
   /** 0, the default: any free one. */
   readonly port?: number;
   /** Default `new`. */
   readonly kind?: ServerKind;
-  /** What to serve in place of generated events. */
+  /** What Jetstream serves in place of generated events. */
   readonly events?: readonly EventLine[];
   /** The oldest sequence number that a cursor can still reach. Default: the first one. */
   readonly oldest?: number;
@@ -62,6 +70,8 @@ export interface SimulateServer extends AsyncDisposable {
   readonly jetstream: string;
   /** The v2 wire's URL; a legacy server answers 404 there. */
   readonly jetstreamV2: string;
+  /** `ws://host:port`: where the relay and the labeler are, without the paths of their streams. */
+  readonly relay: string;
   /** Live figures. */
   readonly counters: Readonly<SimulateCounters>;
   /** Resolves when the server has stopped. */
@@ -98,6 +108,7 @@ export async function startSimulate(options: SimulateOptions = {}): Promise<Simu
     dictionary,
     codec,
     identities: createIdentities(options),
+    relay: createRelay(options),
     sessions: clients.sessions,
   });
   const closed = (async () => {
@@ -133,6 +144,7 @@ function addressesOf(hostname: string, port: number) {
     url: `http://${authority}`,
     jetstream: `ws://${authority}${V1_PATH}`,
     jetstreamV2: `ws://${authority}${V2_PATH}`,
+    relay: `ws://${authority}`,
   };
 }
 

@@ -1,29 +1,13 @@
 /**
- * One subscriber: a WebSocket connection after its handshake.
+ * One subscriber: a WebSocket connection after its handshake, whatever is sent on it.
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../pipeline/errors.ts";
-import { delay } from "../pipeline/retry.ts";
-import type { EncodedAhead } from "./ahead.ts";
-import type { Encoding } from "./encoding.ts";
-import { errorFrameText, type Faults } from "./faults.ts";
-import { createFeed, createPace } from "./feed.ts";
-import { type Filter, FilterError, v1Filter } from "./filter.ts";
-import { createLink, heartbeat, type Link, type Patience, patienceOf } from "./link.ts";
-import {
-  type ClientMessage,
-  closeFrame,
-  createFrameBuffer,
-  createFrameReader,
-  frame,
-  FrameError,
-  OPCODE,
-} from "./frames.ts";
-import type { EventStore } from "./store.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Faults } from "./faults.ts";
+import { createLink, heartbeat, type Link, type Patience } from "./link.ts";
+import { type ClientMessage, closeFrame, createFrameReader, frame, FrameError, OPCODE } from "./frames.ts";
 
 /** Live figures of a server. */
 export interface SimulateCounters {
@@ -41,14 +25,28 @@ export interface SimulateCounters {
   bytes: number;
 }
 
-/** What a session works with. */
-export interface SessionContext {
-  readonly store: EventStore;
-  readonly encoding: Encoding;
-  readonly ahead: EncodedAhead | undefined;
+/** What a session is about. */
+export interface SessionOptions {
   readonly faults: Faults;
   readonly counters: SimulateCounters;
-  readonly patience: Partial<Patience>;
+  readonly patience: Patience;
+  /** Text and binary messages of the client; it may throw {@link FrameError}. */
+  onData(message: ClientMessage, sender: Sender): void | Promise<void>;
+  /** The close code for a client that does not keep to the rules. */
+  closeCodeOf(fault: FrameError): number;
+  /** Sends what there is to send; not called where a fault keeps the connection quiet. */
+  send(sender: Sender): Promise<void>;
+}
+
+/** What a session's sender may do. */
+export interface Sender {
+  readonly link: Link;
+  /** Aborts when the connection is gone. */
+  readonly signal: AbortSignal;
+  /** Whether the connection is ending or gone. */
+  stopped(): boolean;
+  /** Ends the connection; 1006: without a close frame. */
+  end(code: number, reason?: string): Promise<void>;
 }
 
 /** A running session. */
@@ -63,27 +61,14 @@ export interface Session {
 const MAX_MESSAGE = 10_000_000;
 /** How long the client may take to answer a close. */
 const CLOSE_LIMIT_MS = 1000;
-/** Rest after a look at many events of which the client wants none. */
-const IDLE_MS = 50;
-/** The longest time without a turn for others. */
-const SLICE_MS = 5;
 
 const log = getLogger(["bskyingest", "simulate"]);
 
-/** Serves a subscriber until one side ends the connection. */
-export function startSession(
-  conn: Deno.Conn,
-  subscription: Subscription,
-  context: SessionContext,
-  leftover: Uint8Array,
-): Session {
-  const { wire } = subscription;
-  const { faults, counters } = context;
+/** Serves a subscriber until one side ends the connection. @param leftover What was received behind the handshake. */
+export function startSession(conn: Deno.Conn, options: SessionOptions, leftover: Uint8Array): Session {
+  const { faults, counters } = options;
   const gone = new AbortController();
-  let filter = subscription.filter;
   let ending = false;
-  let helloCame: () => void = () => {};
-  const hello = subscription.requireHello ? new Promise<void>((resolve) => helloCame = resolve) : undefined;
   const link = createLink(conn, gone, faults.silent === true);
 
   const end = async (code: number, reason = "") => {
@@ -94,6 +79,7 @@ export function startSession(
     if (code === 1006) await link.hangUp();
     else await link.write(closeFrame(code, reason));
   };
+  const sender: Sender = { link, signal: gone.signal, stopped: () => ending || gone.signal.aborted, end };
 
   const onMessage = async (message: ClientMessage) => {
     link.heard();
@@ -102,38 +88,21 @@ export function startSession(
       if (!ending) await link.write(frame(OPCODE.close, message.payload));
       gone.abort();
     }
-    if (ending || message.opcode > OPCODE.binary) return;
-    if (wire === "v2") return end(1008, "unexpected data message");
-    if (message.opcode === OPCODE.text) filter = readUpdate(message.payload, subscription, helloCame) ?? filter;
-  };
-
-  const send = async () => {
-    if (hello) await Promise.race([hello, never(gone.signal)]);
-    if (faults.silent || faults.pingsOnly) return;
-    await sendEvents(subscription, context, {
-      link,
-      signal: gone.signal,
-      filter: () => filter,
-      stopped: () => ending || gone.signal.aborted,
-      end,
-    });
+    if (!ending && message.opcode <= OPCODE.binary) await options.onData(message, sender);
   };
 
   const closed = (async () => {
     counters.connections++;
     counters.open++;
-    const stopHeartbeat = heartbeat(link, patienceOf(wire, context.patience), gone);
+    const stopHeartbeat = heartbeat(link, options.patience, gone);
     const failed = (error: unknown) => {
       if (!gone.signal.aborted) log.debug("connection lost: {why}", { why: messageOf(error) });
       gone.abort();
     };
-    const received = receiveMessages(
-      conn,
-      leftover,
-      onMessage,
-      (fault) => end(wire === "legacy" ? 1000 : fault.code, fault.message),
-    );
-    await Promise.all([received.then(() => gone.abort(), failed), send().catch(failed)]);
+    const onFault = (fault: FrameError) => end(options.closeCodeOf(fault), fault.message);
+    const received = receiveMessages(conn, leftover, onMessage, onFault);
+    const sent = faults.silent || faults.pingsOnly ? Promise.resolve() : options.send(sender);
+    await Promise.all([received.then(() => gone.abort(), failed), sent.catch(failed)]);
     stopHeartbeat();
     counters.open--;
   })();
@@ -160,110 +129,4 @@ async function receiveMessages(
     if (read === null) return;
     bytes = chunk.subarray(0, read);
   }
-}
-
-/** Rejects when the signal aborts. */
-function never(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
-}
-
-/** What the sender needs of its session. */
-interface Sender {
-  readonly link: Link;
-  readonly signal: AbortSignal;
-  filter(): Filter;
-  stopped(): boolean;
-  end(code: number, reason?: string): Promise<void>;
-}
-
-/** Sends events until a fault says otherwise, the store's end is reached, or the connection ends. */
-async function sendEvents(subscription: Subscription, context: SessionContext, sender: Sender): Promise<void> {
-  const { store, encoding, faults, counters } = context;
-  const { closeAfter = Infinity, stallAfter = Infinity, errorFrame } = faults;
-  const start = faults.startAt === undefined ? subscription.start : store.bySeq(faults.startAt);
-  const sentBefore = subscription.byTime ? store.newestSent() : 0;
-  const feed = createFeed(store, subscription.wire, { start, sentBefore, encoding }, faults, context.ahead);
-  const pace = createPace(faults.rate ?? 0);
-  const buffer = createFrameBuffer();
-  const turns = createTurns();
-  const limit = Math.min(closeAfter, stallAfter, errorFrame?.after ?? Infinity);
-  if (subscription.notice !== undefined) encoding.add(buffer, subscription.notice);
-  while (!sender.stopped() && feed.fresh < limit && !feed.ended) {
-    const { events, wait } = pace.due();
-    const added = feed.fill(buffer, sender.filter(), Math.min(events, limit - feed.fresh));
-    pace.count(added);
-    const { size } = buffer;
-    if (size > 0) await sender.link.write(buffer.take());
-    counters.events += added;
-    counters.bytes += size;
-    if (wait > 0) await delay(wait, sender.signal);
-    else if (added === 0) await delay(IDLE_MS, sender.signal);
-    else await turns();
-  }
-  if (buffer.size > 0) await sender.link.write(buffer.take());
-  if (sender.stopped()) return;
-  if (errorFrame?.after === feed.fresh) {
-    encoding.add(buffer, errorFrameText(errorFrame.name, feed.lastSeq));
-    await sender.link.write(buffer.take());
-    await sender.end(1006);
-  }
-  if (closeAfter === feed.fresh) await sender.end(faults.closeCode ?? 1006, faults.closeReason);
-}
-
-/** A socket that takes everything at once never gives others their turn by itself. */
-function createTurns(): () => Promise<void> | undefined {
-  let since = performance.now();
-  return () => {
-    if (performance.now() - since < SLICE_MS) return undefined;
-    return new Promise((resolve) =>
-      setImmediate(() => {
-        since = performance.now();
-        resolve();
-      })
-    );
-  };
-}
-
-/** The filter of an `options_update`, which replaces the whole one; `undefined` for a message that is something else. */
-function readUpdate(payload: Uint8Array, subscription: Subscription, accepted: () => void): Filter | undefined {
-  const { wire } = subscription;
-  const legacy = (what: string, why: string) => new FrameError(1000, `failed to ${what}: ${why}`);
-  const message = parse(payload);
-  if (message === undefined) {
-    throw wire === "legacy"
-      ? legacy("unmarshal subscriber sourced message", "invalid JSON")
-      : new FrameError(1007, "bad SubscriberSourcedMessage envelope");
-  }
-  if (message.type !== "options_update") return undefined;
-  const update = (message.payload ?? {}) as Record<string, unknown>;
-  const collections = update.wantedCollections ?? [],
-    dids = update.wantedDids ?? [],
-    size = update.maxMessageSizeBytes ?? 0;
-  if (!isTexts(collections) || !isTexts(dids) || !Number.isInteger(size)) {
-    throw wire === "legacy"
-      ? legacy("unmarshal subscriber options update", "wrong type")
-      : new FrameError(1007, "bad options_update payload");
-  }
-  try {
-    const filter = v1Filter({ collections, dids, maxBytes: Math.max(0, size as number) }, wire);
-    accepted();
-    return filter;
-  } catch (error) {
-    if (!(error instanceof FilterError)) throw error;
-    throw wire === "legacy" ? legacy("parse subscriber options", error.message) : new FrameError(1008, error.message);
-  }
-}
-
-/** A JSON object, or `undefined`. */
-function parse(payload: Uint8Array): Record<string, unknown> | undefined {
-  try {
-    const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }

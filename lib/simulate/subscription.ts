@@ -62,9 +62,9 @@ export function wireOf(path: string, kind: ServerKind): Wire | undefined {
   return path === V2_PATH && kind === "new" ? "v2" : undefined;
 }
 
-/** An error in the shape of a wire: XRPC's on v2, plain text elsewhere. */
-export function errorAnswer(wire: Wire, status: number, name: string, message: string): Answer {
-  return wire === "v2" ? xrpcAnswer(status, name, message) : textAnswer(status, message);
+/** An error in the shape of a wire: plain text on v1, XRPC's elsewhere. */
+export function errorAnswer(wire: Wire | "relay", status: number, name: string, message: string): Answer {
+  return wire === "v2" || wire === "relay" ? xrpcAnswer(status, name, message) : textAnswer(status, message);
 }
 
 /** Checks a request for a wire. */

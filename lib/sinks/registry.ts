@@ -6,6 +6,8 @@
 import type { AnyEvent } from "../atproto/event.ts";
 import type { Sink } from "../pipeline/sink.ts";
 import type { ElasticsearchSinkOptions } from "./elasticsearch.ts";
+import type { QueueSinkOptions } from "./queue.ts";
+import type { RedisSinkOptions } from "./redis.ts";
 import type { SqliteIndex } from "./sqlite.ts";
 
 /** What the options of all sinks come to; each sink reads its own. */
@@ -22,6 +24,10 @@ export interface SinkSettings {
   readonly out: string;
   /** elasticsearch: all of its own. */
   readonly elasticsearch?: ElasticsearchSinkOptions;
+  /** redis: all of its own. */
+  readonly redis?: RedisSinkOptions;
+  /** queue: all of its own. */
+  readonly queue?: QueueSinkOptions;
 }
 
 /** What is known of a sink before it is opened. */
@@ -30,12 +36,16 @@ export interface SinkEntry {
   readonly brief: string;
   /** Events of one write, unless the user says otherwise. */
   readonly defaultBatchSize: number;
+  /** So many such batches go out as one write where they are there already. Default: 1. */
+  readonly batchesPerWrite?: number;
   /** Writes side by side that it can take without losing its order; `Infinity`: any number. */
   readonly maxConcurrency: number;
   /** Writes side by side, unless the user says otherwise. */
   readonly defaultConcurrency: number;
   /** Whether it commits the position together with the events. */
   readonly keepsPosition: boolean;
+  /** Whether it prints or drops whatever it is given, so that this need not be events. */
+  readonly takesAnything: boolean;
   /** Whether an event leads to anything in this sink; those that do not are filtered. Default: all do. */
   accepts?(settings: SinkSettings): Promise<(event: AnyEvent) => boolean>;
   /** Opens it; its code is loaded only now. */
@@ -57,6 +67,7 @@ const ENTRIES = {
     maxConcurrency: 1,
     defaultConcurrency: 1,
     keepsPosition: true,
+    takesAnything: false,
     open: async ({ db, table, indexes, retentionMs }) =>
       (await import("./sqlite.ts")).sqliteSink({ path: db, table, indexes, retentionMs }),
   },
@@ -66,9 +77,31 @@ const ENTRIES = {
     maxConcurrency: Infinity,
     defaultConcurrency: 4,
     keepsPosition: false,
+    takesAnything: false,
     accepts: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).acceptsEvent(elasticsearch!),
     open: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).elasticsearchSink(elasticsearch!),
     openDry: async ({ elasticsearch }) => (await import("./elasticsearch.ts")).dryElasticsearchSink(elasticsearch!),
+  },
+  redis: {
+    brief: "Redis streams, in the formats of two older ingesters",
+    defaultBatchSize: 500,
+    maxConcurrency: 1,
+    defaultConcurrency: 1,
+    keepsPosition: true,
+    takesAnything: false,
+    accepts: async ({ redis }) => (await import("./redis.ts")).acceptsEvent(redis!),
+    open: async ({ redis }) => (await import("./redis.ts")).redisSink(redis!),
+    openDry: async ({ redis }) => (await import("./redis.ts")).dryRedisSink(redis!),
+  },
+  queue: {
+    brief: "A SQLite file that other programs take batches from, with leases",
+    defaultBatchSize: 100,
+    batchesPerWrite: 25,
+    maxConcurrency: 1,
+    defaultConcurrency: 1,
+    keepsPosition: true,
+    takesAnything: false,
+    open: async ({ queue }) => (await import("./queue.ts")).queueSink(queue!),
   },
   ndjson: {
     brief: "A file with one JSON text a line; .gz and .zst compress",
@@ -76,6 +109,7 @@ const ENTRIES = {
     maxConcurrency: 1,
     defaultConcurrency: 1,
     keepsPosition: false,
+    takesAnything: true,
     open: async ({ out }) => (await import("./ndjson.ts")).ndjsonSink({ path: out }),
   },
   stdout: {
@@ -84,6 +118,7 @@ const ENTRIES = {
     maxConcurrency: 1,
     defaultConcurrency: 1,
     keepsPosition: false,
+    takesAnything: true,
     open: async () => (await import("./stdout.ts")).stdoutSink(),
   },
   null: {
@@ -92,6 +127,7 @@ const ENTRIES = {
     maxConcurrency: Infinity,
     defaultConcurrency: 1,
     keepsPosition: false,
+    takesAnything: true,
     open: async () => (await import("./null.ts")).nullSink(),
   },
 } satisfies Record<string, SinkEntry>;

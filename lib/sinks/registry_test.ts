@@ -9,17 +9,19 @@ const settings: SinkSettings = {
   out: "a.ndjson",
 };
 
-Deno.test("the sinks as they are offered: names, batch sizes, lanes, who keeps the position", () => {
+Deno.test("the sinks as they are offered: names, batch sizes, lanes, who keeps the position, who takes anything", () => {
   const rows = SINK_NAMES.map((name) => {
-    const { defaultBatchSize, maxConcurrency, defaultConcurrency, keepsPosition } = SINKS[name];
-    return [name, defaultBatchSize, maxConcurrency, defaultConcurrency, keepsPosition];
+    const { defaultBatchSize, maxConcurrency, defaultConcurrency, keepsPosition, takesAnything } = SINKS[name];
+    return [name, defaultBatchSize, maxConcurrency, defaultConcurrency, keepsPosition, takesAnything];
   });
   assert.deepEqual(rows, [
-    ["sqlite", 1000, 1, 1, true],
-    ["elasticsearch", 100, Infinity, 4, false],
-    ["ndjson", 500, 1, 1, false],
-    ["stdout", 500, 1, 1, false],
-    ["null", 500, Infinity, 1, false],
+    ["sqlite", 1000, 1, 1, true, false],
+    ["elasticsearch", 100, Infinity, 4, false, false],
+    ["redis", 500, 1, 1, true, false],
+    ["queue", 100, 1, 1, true, false],
+    ["ndjson", 500, 1, 1, false, true],
+    ["stdout", 500, 1, 1, false, true],
+    ["null", 500, Infinity, 1, false, true],
   ]);
 });
 

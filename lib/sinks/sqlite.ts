@@ -123,6 +123,7 @@ export async function sqliteSink(options: SqliteSinkOptions): Promise<SqliteSink
     },
     checkpoints: {
       load: (key) => read(() => writer.load(key)),
+      ended: (key) => read(() => writer.ended(key)),
       save: (key, cursor, end = false) => commit(() => writer.save(key, cursor, end)),
     },
     recall: (since, limit) => read(() => recall(since, limit)),
@@ -168,6 +169,7 @@ function batchWriter(db: DatabaseSync, table: string, now: () => number) {
   return {
     write,
     load: cursors.load,
+    ended: cursors.ended,
     save: (key: string, cursor: string, end: boolean) =>
       inTransaction(db, () => cursors.save(key, cursor, stateOf(end), now())),
   };

@@ -9,7 +9,7 @@ import type { Batch, Cursor, Poison } from "../pipeline/batch.ts";
 import { ConfigError, PoisonError } from "../pipeline/errors.ts";
 import type { CheckpointStore } from "../pipeline/sink.ts";
 import { batchStream, type Source } from "../pipeline/source.ts";
-import { type DeadEntry, type DecodeOptions, Decoder } from "./dead_letters/decode.ts";
+import { type DeadEntry, type Decoded, type DecodeOptions, Decoder } from "./dead_letters/decode.ts";
 import { matcher } from "./jetstream/filter.ts";
 
 export { type DeadEntry, whyItStays } from "./dead_letters/decode.ts";
@@ -43,15 +43,23 @@ export interface DeadLettersOptions extends DecodeOptions {
   readonly batchSize: number;
 }
 
+/** Of which entry something is. */
+export interface DeadOrigin {
+  /** Of an event, only its id, command and key. */
+  readonly entry: Pick<DeadEntry, "id" | "command" | "key">;
+  /** The entry became more than this, so that it is not dealt with when this is. */
+  readonly part: boolean;
+}
+
 /** The source. */
 export interface DeadLettersSource extends Source<AnyEvent> {
-  /** The entry that something dead came from; of an event, only its id, command and key. */
-  entryOf(poison: Poison): Pick<DeadEntry, "id" | "command" | "key">;
+  /** What something dead came from. */
+  entryOf(poison: Poison): DeadOrigin;
 }
 
 /** The events of dead letters, oldest first. What cannot be read, still, is poison. */
 export function deadLetters(options: DeadLettersOptions): DeadLettersSource {
-  const origins = new WeakMap<object, Pick<DeadEntry, "id" | "command" | "key">>();
+  const origins = new WeakMap<object, DeadOrigin>();
   return {
     key: options.key,
     ...(options.checkpoints && { checkpoints: options.checkpoints }),
@@ -62,7 +70,7 @@ export function deadLetters(options: DeadLettersOptions): DeadLettersSource {
 
 async function* batches(
   options: DeadLettersOptions,
-  origins: WeakMap<object, object>,
+  origins: WeakMap<object, DeadOrigin>,
   stop: AbortSignal,
 ): AsyncGenerator<Batch<AnyEvent>, void> {
   const { wanted, cursorAt, batchSize } = options;
@@ -79,24 +87,33 @@ async function* batches(
     if (stop.aborted) break;
     last = entry;
     characters += String(entry.event ?? entry.text ?? entry.base64).length;
-    let poison: readonly Poison[] | undefined;
-    try {
-      const event = await decoder.decode(entry);
-      if (event && wanted(event)) {
-        items.push(event);
-        origins.set(event, { id: entry.id, command: entry.command, key: entry.key });
-      } else filtered++;
-    } catch (error) {
-      if (!(error instanceof PoisonError)) throw error;
+    const { events, rejected } = await decoded(decoder, entry);
+    const chosen = events.filter(wanted);
+    filtered += events.length + rejected.length === 0 ? 1 : events.length - chosen.length;
+    const part = chosen.length + rejected.length > 1;
+    const { id, command, key } = entry;
+    for (const event of chosen) origins.set(event, { entry: { id, command, key }, part });
+    items.push(...chosen);
+    const poison = rejected.map((error) => {
       const detail = {};
-      origins.set(detail, entry);
-      poison = [{ error, raw: "", detail }];
-    }
+      origins.set(detail, { entry: { ...error.detail, ...entry }, part });
+      return { error, raw: "", detail };
+    });
     const urgent = items.length >= batchSize || characters >= BATCH_CHARACTERS;
     if (urgent) characters = 0;
-    if (poison || urgent) yield cut({ ...(poison && { poison }), urgent });
+    if (poison.length > 0 || urgent) yield cut({ ...(poison.length > 0 && { poison }), urgent });
   }
   if (last) yield cut({});
+}
+
+/** What cannot be read at all is rejected as a whole. */
+async function decoded(decoder: Decoder, entry: DeadEntry): Promise<Decoded> {
+  try {
+    return await decoder.decode(entry);
+  } catch (error) {
+    if (!(error instanceof PoisonError)) throw error;
+    return { events: [], rejected: [error] };
+  }
 }
 
 /**

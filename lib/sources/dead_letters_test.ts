@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { storedFrame } from "../../tests/support/zstd_frames.ts";
+import type { Cid } from "../atproto/cid.ts";
 import { type AnyEvent, atUri, type CommitEvent, toJson } from "../atproto/event.ts";
+import { carOf, cidOf, commitBody, DID, encode, messageFrame, Raw, REV, TIME } from "../atproto/test_frames.ts";
 import { SIMULATE_DICTIONARY_ID } from "../net/zstd/ids.ts";
 import type { Batch } from "../pipeline/batch.ts";
 import { ConfigError } from "../pipeline/errors.ts";
@@ -95,12 +97,14 @@ Deno.test("what cannot be read, still, is poison that knows its entry; a batch e
     [1, "at 4"],
   ]);
   assert.deepEqual(poison.map(({ error }) => error.reason), ["not_json", "not_utf8"]);
-  assert.deepEqual(poison.map((each) => source.entryOf(each)), entries.slice(1));
+  assert.deepEqual(poison.map((each) => source.entryOf(each)), [
+    { entry: entries[1], part: false },
+    { entry: entries[2], part: false },
+  ]);
   const [first] = batches[0]!.items;
   assert.deepEqual(source.entryOf({ item: first, error: poison[0]!.error }), {
-    id: "1",
-    command: "jetstream",
-    key: "k",
+    entry: { id: "1", command: "jetstream", key: "k" },
+    part: false,
   });
 });
 
@@ -126,6 +130,111 @@ Deno.test("zstd frames: with the dictionary that is given or kept, one after the
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+const frame = (bytes: Uint8Array, members: Record<string, unknown> = {}) => ({
+  command: "firehose",
+  wire: "relay",
+  base64: Buffer.from(bytes).toString("base64"),
+  ...members,
+});
+const post = (n: number) => ({ record: { text: `post ${n}` } });
+const placesOf = (events: readonly AnyEvent[]) =>
+  events.map((event) => event.kind === "commit" ? event.commit.rkey : event.kind);
+
+Deno.test("frames are read again: whole, or of one of which something died, only that", async () => {
+  const bytes = messageFrame("#commit", commitBody([post(0), { action: "delete" }, post(2)]));
+  const { items, poison, filtered } = await read([
+    entry("1", frame(bytes)),
+    entry("2", frame(bytes, { op: 2 })),
+    entry("3", frame(messageFrame("#account", { seq: 8, did: DID, time: TIME, active: true }))),
+    entry("4", frame(messageFrame("#news", { seq: 9 }))),
+  ]);
+  assert.deepEqual(placesOf(items), ["0", "1", "2", "2", "account"]);
+  assert.deepEqual([poison, filtered], [[], 1]);
+  const [first] = items as [CommitEvent];
+  assert.deepEqual(first.origin, { source: "firehose", wire: "relay", host: "h" });
+  assert.equal(first.relay!.time, TIME);
+  assert.equal(typeof first.relay!.commit, "string");
+});
+
+Deno.test("what of a frame cannot be read, still, is a part of its entry, and names its place", async () => {
+  const lost = { ...post(1), lost: true };
+  const bytes = messageFrame("#commit", commitBody([post(0), lost, lost]));
+  const dead = [
+    entry("1", frame(bytes)),
+    entry("2", frame(bytes, { op: 1, path: "x" })),
+    entry("3", frame(bytes, { op: 0 })),
+  ];
+  const { items, poison, source } = await read(dead);
+  assert.deepEqual(placesOf(items), ["0", "0"]);
+  const origins = poison.map((each) => source.entryOf(each));
+  assert.deepEqual(origins.map(({ entry, part }) => [entry.id, (entry as DeadEntry).op, part]), [
+    ["1", 1, true],
+    ["1", 2, true],
+    ["2", 1, false],
+  ]);
+  assert.equal((origins[2]!.entry as DeadEntry).path, "x", "what the entry says already stays");
+  assert.deepEqual(items.map((item) => source.entryOf({ item, error: poison[0]!.error }).part), [true, false]);
+});
+
+Deno.test("verify says whether a block with the hash of another one is an event", async () => {
+  const record = encode({ text: "a" });
+  const body = commitBody([{ record: new Raw(record), cid: cidOf(encode("other")) }]);
+  const signed = commitBody([]).commit as Cid;
+  const block = encode({
+    did: DID,
+    rev: REV,
+    sig: new Uint8Array(64),
+    data: cidOf(encode("tree")),
+    prev: null,
+    version: 3,
+  });
+  const blocks = carOf(signed, [block, [cidOf(encode("other")), record]]);
+  const dead = [entry("1", frame(messageFrame("#commit", { ...body, blocks }), { op: 0 }))];
+  const strict = await read(dead);
+  assert.deepEqual(strict.poison.map(({ error }) => error.reason), ["block-hash"]);
+  const { items } = await read(dead, { verify: "none" });
+  assert.deepEqual(placesOf(items), ["0"]);
+});
+
+Deno.test("labels are read again, and entries of lists, which are as old as their letters", async () => {
+  const label = { src: DID, uri: DID, val: "spam", cts: TIME };
+  const bytes = messageFrame("#labels", {
+    seq: 3,
+    labels: [label, { ...label, val: undefined }, { ...label, val: "x" }],
+  });
+  const listed = { wire: "relay", reason: "list-did", at: "2026-01-01T00:00:00.000Z", command: "backfill" };
+  const { items, poison, source } = await read([
+    entry("1", frame(bytes, { label: 2 })),
+    entry("2", frame(bytes)),
+    entry("3", { ...listed, text: JSON.stringify({ did: DID, rev: "" }) }),
+    entry("4", { ...listed, text: JSON.stringify({ did: "nobody" }) }),
+  ]);
+  assert.deepEqual(items.map((event) => event.kind === "label" ? event.label.val : event.kind), [
+    "x",
+    "spam",
+    "x",
+    "repo",
+  ]);
+  assert.deepEqual(
+    toJson(items[3]!),
+    `{"did":"${DID}","time_us":1767225600000000,"kind":"repo","repo":{"did":"${DID}","rev":""}}`,
+  );
+  assert.deepEqual(poison.map((each) => [each.error.reason, (source.entryOf(each).entry as DeadEntry).label]), [
+    ["label-field", 1],
+    ["list-did", undefined],
+  ]);
+});
+
+Deno.test("events of relays come again with all that their frames said", async () => {
+  const relay = { time: TIME, commit: "bafyx" };
+  const [event] = (await read([entry("1", { stage: "redis", event: V1, wire: "relay", relay })])).items as [
+    CommitEvent,
+  ];
+  assert.deepEqual([event.relay, event.origin.wire], [relay, "relay"]);
+  const [other] = (await read([entry("1", { stage: "redis", event: V1, wire: "relay", relay: { time: 5 } })])).items;
+  assert.equal("relay" in other!, false);
 });
 
 Deno.test("messages that are no events for today's program, and unwanted events, are filtered", async () => {
@@ -162,7 +271,9 @@ Deno.test("entries that nothing can be made of", () => {
   assert.match(why({ text: V1, truncated: true })!, /a part/);
   assert.match(why({ text: "", bytes: 0 })!, /nothing/);
   assert.match(why({ stage: "sqlite" })!, /event is missing/);
-  assert.match(why({ text: V1, wire: "relay" })!, /wire/);
+  assert.match(why({ text: V1, wire: "other" })!, /wire/);
+  assert.match(why({ text: V1, wire: "relay", reason: "frame-text" })!, /no frame may be/);
+  assert.equal(why({ text: "{}", wire: "relay", reason: "list-did" }), undefined);
 });
 
 Deno.test("-c, -d: every fault is said", () => {

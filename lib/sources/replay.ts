@@ -6,55 +6,26 @@
  */
 import { basename } from "node:path";
 import { getLogger } from "@logtape/logtape";
-import { type AtEvent, type Kind, KINDS } from "../atproto/event.ts";
-import { isDid, isNsid, wildcardHead } from "../atproto/syntax.ts";
+import type { AnyEvent } from "../atproto/event.ts";
 import type { Batch, Cursor } from "../pipeline/batch.ts";
 import { ConfigError } from "../pipeline/errors.ts";
 import { batchStream, type OpenOptions, type Source, type SourceStats } from "../pipeline/source.ts";
-import { type Filter, matcher } from "./jetstream/filter.ts";
 import { type Chunks, fileChunks, readError, streamChunks } from "./replay/chunks.ts";
 import { createCopies } from "./replay/copies.ts";
 import { type Format, openContent } from "./replay/detect.ts";
-import { type DictionaryOptions, findDictionary, givenDictionary, zstdMessagesOf } from "./replay/dictionary.ts";
-import { type Clock, createPace, systemClock } from "./replay/pace.ts";
+import { type DictionaryOptions, findDictionary, zstdMessagesOf } from "./replay/dictionary.ts";
+import { checkOptions, STDIN, type Wanted } from "./replay/options.ts";
+import type { ReplayOptions } from "./replay/options.ts";
+import { createPace, systemClock } from "./replay/pace.ts";
 import { formatPlace, parsePlace, type Place } from "./replay/place.ts";
 import { readBatches, type ReaderOptions } from "./replay/reader.ts";
 
+export type { ReplayOptions } from "./replay/options.ts";
+
 const log = getLogger(["bskyingest", "replay"]);
 
-/** The name that means standard input. */
-const STDIN = "-";
-
-/** Options of {@link replay}. */
-export interface ReplayOptions {
-  /** Read in this order; `-` is standard input. */
-  readonly files: readonly string[];
-  /** NSIDs and wildcards (`app.bsky.feed.*`), or `all`. @default {["all"]} */
-  readonly collections?: readonly string[];
-  /** Accounts; default: all. */
-  readonly dids?: readonly string[];
-  /** Kinds of events. @default {["commit", "identity", "account"]} */
-  readonly kinds?: readonly string[];
-  /** So many times as fast as it came; 0 = as fast as it goes. @default {0} */
-  readonly speed?: number;
-  /** How often everything is read. @default {1} */
-  readonly loop?: number;
-  /** Contents of a zstd dictionary, for messages that are compressed one by one. Default: from the folder. */
-  readonly dictionary?: Uint8Array;
-  /** Where dictionaries are kept. Default: nowhere. */
-  readonly dictionaryFolder?: string;
-  /** Begin anew although there is a saved position. @default {false} */
-  readonly restart?: boolean;
-  /** In front of the key under which the position is saved, with a colon. */
-  readonly keyPrefix?: string;
-  /** What waits between events where `speed` is not 0. */
-  readonly clock?: Clock;
-  /** What `-` reads. @default {Deno.stdin.readable} */
-  readonly stdin?: ReadableStream<Uint8Array>;
-}
-
 /** A replay. */
-export interface ReplaySource extends Source<AtEvent> {
+export interface ReplaySource extends Source<AnyEvent> {
   /** Live figures. */
   readonly stats: SourceStats;
   /**
@@ -76,7 +47,8 @@ interface InputFile {
 
 /**
  * Events of files. Recognised by content: gzip, zstd, then recordings, lines of either Jetstream wire, and messages with their
- * length in front. A broken line or frame is poison; the position is the number of the file and of the entry in it.
+ * length in front: of Jetstream, a relay, or a labeler. A broken line or frame is poison; the position is the number of the file and of
+ * the entry in it.
  *
  * @example
  * ```ts ignore
@@ -88,23 +60,28 @@ interface InputFile {
  * @throws {ConfigError} with every fault of the options.
  */
 export function replay(options: ReplayOptions): ReplaySource {
-  const filter = checkOptions(options);
+  const wanted = checkOptions(options);
   const stats: SourceStats = { bytesReceived: 0, connections: 0, connected: false, ignored: 0, host: undefined };
   const key = `replay:${basename(options.files[0]!)}`;
+  let restart = options.restart ?? false;
   return {
     key: options.keyPrefix === undefined ? key : `${options.keyPrefix}:${key}`,
     stats,
     check: async () => void await findFiles(options.files, options),
-    open: (open = {}) => batchStream(open.stop, (stop) => replayBatches(options, filter, { stats, stop }, open)),
+    open(open = {}) {
+      const how = { ...options, restart };
+      restart = false;
+      return batchStream(open.stop, (stop) => replayBatches(how, wanted, { stats, stop }, open));
+    },
   };
 }
 
 async function* replayBatches(
   options: ReplayOptions,
-  filter: Filter,
+  wanted: Wanted,
   { stats, stop }: { readonly stats: SourceStats; readonly stop: AbortSignal },
-  { cursor }: OpenOptions<AtEvent>,
-): AsyncGenerator<Batch<AtEvent>, void> {
+  { cursor }: OpenOptions<AnyEvent>,
+): AsyncGenerator<Batch<AnyEvent>, void> {
   const { speed = 0, loop: loops = 1, clock = systemClock, stdin } = options;
   const files = await findFiles(options.files, options);
   const hasPositions = files.every((file) => file.size !== undefined);
@@ -116,7 +93,7 @@ async function* replayBatches(
     const from = loop === begin?.loop ? begin : undefined;
     const recallSkipped = files.slice(0, from?.file).some(mayHaveCopies);
     const copies = files.some(mayHaveCopies) ? createCopies() : undefined;
-    const reader: ReaderOptions = { matches: matcher(filter), copies, pace, clock, stats, stop };
+    const reader: ReaderOptions = { ...wanted, lastSeqs: new Map(), copies, pace, clock, stats, stop };
     for (const [i, { path, name, size = 0 }] of files.entries()) {
       const skip = skipOf(from, i + 1);
       if (skip === Infinity && !recallSkipped) continue;
@@ -193,40 +170,4 @@ async function findFile(path: string, options: DictionaryOptions): Promise<Input
   } catch (error) {
     throw readError(path, error);
   }
-}
-
-/** Checks everything and answers which events are wanted. */
-function checkOptions(options: ReplayOptions): Filter {
-  const { files, collections, dids = [], kinds, speed = 0, loop = 1 } = options;
-  const faults: string[] = [];
-  if (files.length === 0) faults.push("Cannot replay: name a file");
-  const { length } = files.filter((file) => file === STDIN);
-  if (length > 1) faults.push("Cannot replay standard input twice: it can be read once");
-  if (length > 0 && loop > 1) faults.push("Cannot replay standard input several times: it can be read once");
-  if (!(speed >= 0 && speed < Infinity)) faults.push(`Cannot replay at speed ${speed}: it must be a positive number`);
-  if (!(Number.isSafeInteger(loop) && loop >= 1)) {
-    faults.push(`Cannot replay ${loop} times: it must be an integer from 1`);
-  }
-  if (options.dictionary && !givenDictionary(options)) {
-    faults.push("Cannot use the zstd dictionary: it is none, as it does not begin with 37 A4 30 EC");
-  }
-  const wantedKinds = kinds ?? ["commit", "identity", "account"];
-  for (const kind of wantedKinds.filter((kind) => !KINDS.includes(kind as Kind))) {
-    faults.push(`Cannot use kind "${kind}": it must be one of ${KINDS.join(", ")}`);
-  }
-  if (collections && !wantedKinds.includes("commit")) {
-    faults.push("Cannot filter by collection: the wanted kinds have no commit");
-  }
-  const all = collections === undefined || (collections.length === 1 && collections[0] === "all");
-  for (const each of all ? [] : collections.filter((c) => !isNsid(c) && wildcardHead(c) === undefined)) {
-    faults.push(`Cannot use collection "${each}": it must be an NSID or "x.y.*", or "all" alone`);
-  }
-  for (const did of dids.filter((did) => !isDid(did))) faults.push(`Cannot use DID "${did}": it is not a DID`);
-  const [first, ...others] = faults;
-  if (first !== undefined) throw new ConfigError([first, ...others]);
-  return {
-    kinds: new Set(wantedKinds as Kind[]),
-    collections: all ? undefined : collections,
-    dids: dids.length > 0 ? dids : undefined,
-  };
 }

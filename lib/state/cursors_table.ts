@@ -19,7 +19,7 @@ export interface CursorRow {
   readonly key: string;
   /** The text that only the source understands. */
   readonly cursor: Cursor;
-  /** `done`: the source had come to its end. */
+  /** `done`: the source, or the run, had come to its end. */
   readonly state: "running" | "done";
   /** RFC 3339, UTC. */
   readonly updated_at: string;
@@ -29,22 +29,25 @@ export interface CursorRow {
 export interface CursorsTable {
   /** The position of `key`. */
   load(key: string): Cursor | undefined;
+  /** Whether its state is `done`. */
+  ended(key: string): boolean;
   /** Puts a position in place of the former one. `now`: milliseconds since 1970. */
   save(key: string, cursor: Cursor, state: CursorRow["state"], now: number): void;
 }
 
 /** The table `cursors` of `db`, which must be there. */
 export function cursorsTable(db: DatabaseSync): CursorsTable {
-  const select = db.prepare("SELECT cursor FROM cursors WHERE key = ?");
+  const select = db.prepare("SELECT cursor, state FROM cursors WHERE key = ?");
   const upsert = db.prepare("INSERT OR REPLACE INTO cursors (key, cursor, state, updated_at) VALUES (?, ?, ?, ?)");
   return {
     load: (key) => select.get(key)?.cursor as Cursor | undefined,
+    ended: (key) => select.get(key)?.state === "done",
     save: (key, cursor, state, now) => void upsert.run(key, cursor, state, new Date(now).toISOString()),
   };
 }
 
 /** All rows of an open database, by key; none where it has no such table. */
-function rows(db: DatabaseSync): CursorRow[] {
+export function cursorRows(db: DatabaseSync): CursorRow[] {
   if (!hasTable(db, "cursors")) return [];
   const found = db.prepare("SELECT key, cursor, state, updated_at FROM cursors ORDER BY key").all();
   return found.map((row) => ({ ...row }) as unknown as CursorRow);
@@ -56,7 +59,7 @@ function rows(db: DatabaseSync): CursorRow[] {
  * @throws {ConfigError} Where the file cannot be read, or is no database.
  */
 export function listCursors(path: string): CursorRow[] {
-  return readDatabase(path, rows) ?? [];
+  return readDatabase(path, cursorRows) ?? [];
 }
 
 /**
@@ -83,7 +86,7 @@ export async function setCursor(
 ): Promise<CursorRow | undefined> {
   const found = await changeDatabase(path, (db) => {
     if (!hasTable(db, "cursors")) return undefined;
-    const before = rows(db).find((row) => row.key === key);
+    const before = cursorRows(db).find((row) => row.key === key);
     cursorsTable(db).save(key, cursor, "running", now);
     return { before };
   });
@@ -100,7 +103,7 @@ export async function setCursor(
  */
 export async function clearCursors(path: string, keys: readonly string[]): Promise<CursorRow[]> {
   const cleared = await changeDatabase(path, (db) => {
-    const gone = rows(db).filter((row) => keys.includes(row.key));
+    const gone = cursorRows(db).filter((row) => keys.includes(row.key));
     for (const { key } of gone) db.prepare("DELETE FROM cursors WHERE key = ?").run(key);
     return gone;
   });

@@ -94,10 +94,11 @@ export function reasonOf(error: PoisonError): { readonly reason: string; readonl
   return { reason: error.reason, error: messageOf(error).slice(0, MAX_ERROR_CHARACTERS).toWellFormed() };
 }
 
-/** An event, and where it came from: its text does not say that. */
+/** An event, and where it came from: its text says neither that, nor what a relay said besides. */
 function eventMembers(event: AnyEvent): Record<string, unknown> {
   const { host, wire } = event.origin;
-  return { event_id: eventId(event), event: toJson(event), host, wire };
+  const relay = "relay" in event ? event.relay : undefined;
+  return { event_id: eventId(event), event: toJson(event), host, wire, ...(relay && { relay }) };
 }
 
 /** A message as it came: size and digest of all of it, the content up to the limit. */

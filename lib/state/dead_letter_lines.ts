@@ -84,7 +84,7 @@ export function parseLine(line: Uint8Array): Line | undefined {
 
 /**
  * The ids of entries that are dealt with: those whose last mark says so. An entry that names another one was written in its
- * place, which counts as a mark, as a kill may have come between the two.
+ * place, which counts as a mark, as a kill may have come between the two; but for one in the place of a `part`.
  */
 export async function retriedIds(file: Deno.FsFile, size: number): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
@@ -96,7 +96,7 @@ export async function retriedIds(file: Deno.FsFile, size: number): Promise<Reado
     if (!("entry" in parsed)) {
       if (parsed.state === "retried") ids.add(parsed.mark);
       else ids.delete(parsed.mark);
-    } else if (typeof parsed.entry.retry_of === "string") ids.add(parsed.entry.retry_of);
+    } else if (typeof parsed.entry.retry_of === "string" && parsed.entry.part !== true) ids.add(parsed.entry.retry_of);
   }
   return ids;
 }

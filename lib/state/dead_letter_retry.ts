@@ -12,9 +12,11 @@ import { ulids } from "./ulid.ts";
 /** An entry that failed again. */
 export interface FailedAgain {
   /** The entry so far. Of one whose event was read, only its id, command and state key are looked at. */
-  readonly entry: Pick<DeadLetterEntry, "id" | "command" | "key">;
+  readonly entry: Pick<DeadLetterEntry, "id" | "command" | "key"> & { readonly part?: unknown };
   /** Why; without `item`, nothing could be read of the entry. */
   readonly letter: Letter;
+  /** Other events of the entry may still be on their way: the entry stays open, until it is marked. @default {false} */
+  readonly part?: boolean;
 }
 
 /** The dead letter, as a retry writes to it. Both methods wait while the disk is full, until `signal` aborts. */
@@ -22,7 +24,8 @@ export interface Retries {
   /** Marks entries as retried: durable when it resolves. Does not mind the size of the file. */
   mark(ids: readonly string[], options: { readonly signal: AbortSignal }): Promise<void>;
   /**
-   * Appends a new entry for each, which names the old one (`retry_of`), and marks the old one. Waits while the file is full, too.
+   * Appends a new entry for each, which names the old one (`retry_of`), and marks the old one, unless only a part of that has failed.
+   * Waits while the file is full, too.
    */
   replace(failed: readonly FailedAgain[], options: { readonly signal: AbortSignal }): Promise<void>;
 }
@@ -35,16 +38,15 @@ export interface Retries {
 export async function openRetries(options: AppenderOptions): Promise<Retries> {
   const appender = await openAppender(options);
   const newId = ulids();
+  const linesOf = (each: FailedAgain) =>
+    JSON.stringify(entryOf(each, newId())) + "\n" + (each.part ? "" : markLine(each.entry.id));
   const marks = (ids: readonly string[]) => ids.map((id) => markLine(id)).join("");
   return {
     async mark(ids, { signal }) {
       if (ids.length > 0) await appender.append([ids], marks, { signal, maxBytes: Infinity });
     },
     // The mark comes last: cut off between the two, the new entry says by itself that the old one is done with.
-    replace: (failed, { signal }) =>
-      appender.append(failed, (each) => JSON.stringify(entryOf(each, newId())) + "\n" + markLine(each.entry.id), {
-        signal,
-      }),
+    replace: (failed, { signal }) => appender.append(failed, linesOf, { signal }),
   };
 }
 
@@ -54,10 +56,10 @@ function markLine(id: string): string {
 }
 
 /** Command and state key stay: they tell with which options an entry is to be retried. */
-function entryOf({ entry, letter }: FailedAgain, id: string): Record<string, unknown> {
+function entryOf({ entry: { part: _, ...entry }, letter, part }: FailedAgain, id: string): Record<string, unknown> {
   const now = Date.now();
   const { command, key } = entry;
-  const retry_of = entry.id;
-  if (letter.item !== undefined) return { ...deadLetterEntry(letter, { id, now, command, key }), retry_of };
-  return { ...entry, id, at: new Date(now).toISOString(), ...reasonOf(letter.error), retry_of };
+  const relation = { retry_of: entry.id, ...(part && { part }) };
+  if (letter.item !== undefined) return { ...deadLetterEntry(letter, { id, now, command, key }), ...relation };
+  return { ...entry, id, at: new Date(now).toISOString(), ...reasonOf(letter.error), ...relation };
 }

@@ -35,6 +35,24 @@ Deno.test("T16: marked entries are closed, the others stay open", () =>
     assert.deepEqual([last.mark, last.state], [c!.id, "retried"]);
   }));
 
+Deno.test("T16: of what has failed in part, the entry stays open until it is marked, and so does the new one", () =>
+  inFolder(async (folder) => {
+    const { path, entries: [a] } = await filled(folder, "a");
+    const retries = await openRetries({ path, maxBytes: MAX_BYTES });
+    await retries.replace([{ entry: { ...a!, op: 1 } as DeadLetterEntry, letter: again, part: true }], NEVER);
+    const [old, part] = await openIn(path);
+    assert.deepEqual(old, a);
+    const { id, at } = part!;
+    const said = { ...a, id, at, op: 1, reason: "invalid", error: "It has no did" };
+    assert.deepEqual(part, { ...said, retry_of: a!.id, part: true });
+    await retries.mark([a!.id], NEVER);
+    assert.deepEqual(await openIn(path), [part]);
+
+    await retries.replace([{ entry: part!, letter: again }], NEVER);
+    const [fresh, ...others] = await openIn(path);
+    assert.deepEqual([fresh!.retry_of, fresh!.part, others], [part!.id, undefined, []]);
+  }));
+
 Deno.test("T16: what fails again gets an entry that names the old one, which is closed; purge --retried leaves only that", () =>
   inFolder(async (folder) => {
     const { path, entries: [a, b] } = await filled(folder, "a", "b");

@@ -14,8 +14,8 @@ import { fileError } from "./files.ts";
 export interface FileCheckpointOptions {
   /**
    * - `jetstream`: `{"last_time_us": N, "updated_at": T, "cursor": {...}}`, one position; an older tool's file has only the
-   *   first two members and loads as the microseconds alone. `"state": "done"` once the source came to its end. Positions of
-   *   hosts that are read side by side (`KEY:HOST`) are kept beside it: `"cursors": {key: text}`.
+   *   first two members and loads as the microseconds alone. `"state": "done"` once the source, or the run, came to its end.
+   *   Positions of hosts that are read side by side (`KEY:HOST`) are kept beside it: `"cursors": {key: text}`.
    * - `cursors`: `{"updated_at": T, "cursors": {key: text}, "done": [key, ...]}`.
    */
   readonly format: "jetstream" | "cursors";
@@ -74,6 +74,9 @@ export function fileCheckpoints(path: string, options: FileCheckpointOptions): F
     list,
     async load(key) {
       return (await read()).positions.get(format.nameOf(key))?.cursor;
+    },
+    async ended(key) {
+      return (await read()).positions.get(format.nameOf(key))?.state === "done";
     },
     save: (key, cursor, end = false) =>
       inTurn(async () => {
@@ -139,8 +142,10 @@ function onePosition(name: string): Format {
     },
     print({ cursor: text, state }: Pick<CursorRow, "cursor" | "state">, updated_at: string) {
       const cursor = JSON.parse(text) as number | { readonly time_us: number };
-      if (typeof cursor === "number") return { last_time_us: cursor, updated_at };
-      return { last_time_us: cursor.time_us, updated_at, ...(state === "done" && { state }), cursor };
+      const done = { updated_at, ...(state === "done" && { state }) };
+      return typeof cursor === "number"
+        ? { last_time_us: cursor, ...done }
+        : { last_time_us: cursor.time_us, ...done, cursor };
     },
   };
   return {

@@ -48,8 +48,12 @@ Deno.test("jetstream: that the source came to its end is kept beside the cursor"
     await fileCheckpoints(path, { format: "jetstream" }).save("k", POSITION, true);
     const [row] = await fileCheckpoints(path, { format: "jetstream" }).list();
     assert.equal(row?.state, "done");
+    assert.equal(await fileCheckpoints(path, { format: "jetstream" }).ended?.("k"), true);
     await fileCheckpoints(path, { format: "jetstream" }).save("k", POSITION);
     assert.equal(JSON.parse(await Deno.readTextFile(path)).state, undefined);
+    assert.equal(await fileCheckpoints(path, { format: "jetstream" }).ended?.("k"), false);
+    await fileCheckpoints(path, { format: "jetstream" }).save("k", "1725911162329308", true);
+    assert.equal(await fileCheckpoints(path, { format: "jetstream" }).ended?.("k"), true, "also of bare microseconds");
   }));
 
 Deno.test("cursors: several keys, saved at once, each with its state", () =>

@@ -36,7 +36,7 @@ export interface Message {
 }
 
 /** Where a loop puts what it has parsed. */
-interface Store {
+export interface Store {
   add(message: Message, text: string): void;
   /** Makes the rest durable. */
   finish(): void;
@@ -105,7 +105,7 @@ export function readMessages(url: string, take: (data: Buffer, socket: WebSocket
 }
 
 /** The sink's table, with its settings. */
-function openLog(path: string, indexes: readonly SqliteIndex[]): DatabaseSync {
+export function openLog(path: string, indexes: readonly SqliteIndex[]): DatabaseSync {
   const db = new DatabaseSync(path);
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536");
   db.exec("PRAGMA journal_size_limit = 67108864");
@@ -116,7 +116,7 @@ function openLog(path: string, indexes: readonly SqliteIndex[]): DatabaseSync {
 
 const COLUMNS = "did, time_us, kind, collection, operation, rkey, rev, cid, seq, origin, json";
 
-function sqliteStore(db: DatabaseSync, rows: number): Store {
+export function sqliteStore(db: DatabaseSync, rows: number): Store {
   const values = Array(rows).fill("(?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)").join(", ");
   const insert = db.prepare(`INSERT INTO events (${COLUMNS}) VALUES ${values}`);
   let count = 0;

@@ -115,6 +115,12 @@ Deno.test("older logging variables set the level", async () => {
     name: "RUST_LOG",
   });
   assert.equal((await level({ RUST_LOG: "hyper=debug" })).value, "info");
+  assert.equal((await level({ RUST_LOG: "ingester=debug,rsky_ingester=info" })).origin, "env", "R46");
+  assert.equal((await level({ RUST_LOG: "ingester=debug,rsky_ingester=info" })).value, "info", "R46");
+  assert.equal((await level({ RUST_LOG: "ingester=TRACE, hyper=off" })).value, "debug");
+  assert.equal((await level({ RUST_LOG: "bskyingest=warn,rsky_ingester=debug" })).value, "warning");
+  assert.equal((await level({ RUST_LOG: "ingester=debug,error" })).value, "error");
+  assert.equal((await level({ RUST_LOG: "ingester=constructor,rsky_ingester" })).origin, "default");
   assert.equal((await level({ RUST_LOG: "hyper=debug", LOGGING_ENABLED: "false" })).value, "error");
   assert.equal((await level({ LOGGING_ENABLED: "true" })).origin, "default");
 });

@@ -162,6 +162,19 @@ function positionContract(test: Test): void {
     assert.equal(await load(again, "other\0'\""), `{"x":"é"}`);
   });
 
+  test("tells that a run ended at a position, until the next one is saved", async (fixture) => {
+    const cursor = '{"v":1,"time_us":1783175888390226}';
+    await using sink = await fixture.open();
+    const ended = () => sink.checkpoints!.ended!(KEY);
+    assert.equal(await ended(), false, "there is no position");
+    for (const end of [true, false, true]) {
+      await sink.checkpoints!.save(KEY, cursor, end);
+      assert.deepEqual([await load(sink), await ended()], [cursor, end]);
+    }
+    await write(sink, posts(1), { cursor });
+    assert.deepEqual([await load(sink), await ended()], [cursor, false]);
+  });
+
   test("commits the position together with the events", async (fixture) => {
     {
       await using sink = await fixture.open();

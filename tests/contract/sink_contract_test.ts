@@ -5,10 +5,14 @@ import { SINK_NAMES, type SinkName, SINKS, type SinkSettings } from "../../lib/s
 import { stdoutSink } from "../../lib/sinks/stdout.ts";
 import { sharedElasticsearch } from "../support/elasticsearch.ts";
 import type { ServiceName } from "../support/services.ts";
+import { sharedRedis } from "../support/redis.ts";
 import { elasticsearchFixture } from "./elasticsearch_fixture.ts";
+import { queueFixture } from "./queue_fixture.ts";
+import { redisFixture } from "./redis_fixture.ts";
 import { sinkContract, type SinkFixture } from "./sink_contract.ts";
 
 const elasticsearch = sharedElasticsearch();
+const redis = sharedRedis();
 
 function settings(folder: string): SinkSettings {
   return {
@@ -17,6 +21,7 @@ function settings(folder: string): SinkSettings {
     indexes: ["time", "changed"],
     retentionMs: undefined,
     out: `${folder}/events.ndjson`,
+    queue: { file: `${folder}/queue.db` },
   };
 }
 
@@ -33,6 +38,8 @@ const FIXTURES: Record<SinkName, (folder: string) => SinkFixture> = {
     },
   }),
   elasticsearch: (folder) => elasticsearchFixture(elasticsearch, settings(folder)),
+  redis: (folder) => redisFixture(redis().url, settings(folder)),
+  queue: (folder) => queueFixture(settings(folder)),
   ndjson: (folder) => ({
     open: () => SINKS.ndjson.open(settings(folder)),
     read: async () => lines(await Deno.readTextFile(settings(folder).out)),
@@ -53,12 +60,23 @@ Deno.test("every sink that is offered has a place in the contract", () => {
   assert.deepEqual(Object.keys(FIXTURES).sort(), [...SINK_NAMES].sort());
 });
 
-const NEEDS: Partial<Record<SinkName, readonly ServiceName[]>> = { elasticsearch: ["elasticsearch"] };
+const NEEDS: Partial<Record<SinkName, readonly ServiceName[]>> = {
+  elasticsearch: ["elasticsearch"],
+  redis: ["redis"],
+};
 
 for (const name of SINK_NAMES) {
   const { keepsPosition } = SINKS[name];
   sinkContract({ name, keepsPosition, needs: NEEDS[name] ?? [], fixture: FIXTURES[name] });
 }
+
+sinkContract({
+  name: "redis",
+  variant: " with partitions",
+  keepsPosition: true,
+  needs: ["redis"],
+  fixture: (folder) => redisFixture(redis().url, settings(folder), { partitions: 3 }),
+});
 
 for (const variant of [".gz", ".zst"]) {
   const path = (folder: string) => settings(folder).out + variant;

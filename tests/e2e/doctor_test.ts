@@ -1,40 +1,17 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import type { CheckResult } from "../../cli/doctor/check.ts";
 import { startSimulate } from "../../lib/simulate/server.ts";
 import { openGapStore } from "../../lib/state/gaps.ts";
 import { acquireLock } from "../../lib/state/lock.ts";
 import { cliEnv } from "../support/cli.ts";
+import { assertFinding, examine, findings } from "../support/doctor.ts";
 import { ROOT } from "../support/paths.ts";
-import { assertCalm, assertMisuse, type Ended, filesIn, run, summaryOf } from "../support/program.ts";
+import { assertMisuse, filesIn, run, summaryOf } from "../support/program.ts";
 import { diskTest } from "../support/small_disk.ts";
 import { inFolder } from "../support/temp.ts";
 
 const CLOSED = "ws://127.0.0.1:1/subscribe";
 const HOUR_US = 3_600_000_000;
-
-/** Runs `doctor --json`; its exit status must follow from its findings. */
-async function examine(folder: string, args: readonly string[], env: Record<string, string> = {}) {
-  return findings(await run(folder, ["doctor", ...args, "--json"], env));
-}
-
-/** The findings of `doctor --json`, found by name, and with them the names in their order. */
-function findings(end: Ended) {
-  assertCalm(end);
-  assert.equal(end.stdout.length, 1, end.stderr.join("\n"));
-  const { ok, checks } = JSON.parse(end.stdout[0]!) as { ok: boolean; checks: CheckResult[] };
-  assert.equal(ok, checks.every(({ verdict }) => verdict !== "fail"));
-  assert.equal(end.code, ok ? 0 : 1);
-  const of = (verdict: string) => checks.filter((check) => check.verdict === verdict).map(({ name }) => name);
-  const get = (name: string) => checks.find((check) => check.name === name)!;
-  return { names: checks.map(({ name }) => name), of, get };
-}
-
-/** Asserts one finding. */
-function assertFinding({ verdict, detail }: CheckResult, expected: CheckResult["verdict"], words: RegExp): void {
-  assert.equal(verdict, expected, detail);
-  assert.match(detail, words);
-}
 
 Deno.test("T22: all well: exit 0, before a run and after one, and no file is made or changed", () =>
   inFolder(async (folder) => {
@@ -369,6 +346,9 @@ Deno.test("open dead letters and gaps are warned of, with how to see them", () =
 
 Deno.test("misuse of doctor itself: exit 2", () =>
   inFolder(async (folder) => {
-    assertMisuse(await run(folder, ["doctor", "gaps"]), /^Cannot use COMMAND "gaps": it must be one of jetstream/);
+    assertMisuse(
+      await run(folder, ["doctor", "gaps"]),
+      /^Cannot run "doctor gaps": no such subcommand, there are jetstream, firehose/,
+    );
     assertMisuse(await run(folder, ["doctor", "--batch-size", "x"]), /^Cannot use --batch-size "x"/);
   }));

@@ -4,7 +4,11 @@ import { SINK_NAMES } from "../../lib/sinks/registry.ts";
 import { startCli } from "../support/child.ts";
 import { assertEquation, type Ended, ended, filesIn, run, serve, type Server, summaryOf } from "../support/program.ts";
 import { bulkOk, scriptedElasticsearch } from "../support/scripted_elasticsearch.ts";
+import { sharedRedis } from "../support/redis.ts";
+import { serviceTest } from "../support/services.ts";
 import { tempFolder } from "../support/temp.ts";
+
+const redis = sharedRedis();
 
 /** The members of a summary, in order, and their types. */
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
@@ -43,7 +47,7 @@ function typeOf(value: unknown): string {
 
 /** Every run that ends leaves a summary like this, whatever its sink and end. */
 function assertSummary(summary: Summary, expected: Partial<Summary>, what: string): void {
-  const { would_write, elasticsearch, ...members } = summary;
+  const { would_write, elasticsearch, redis, queue, ...members } = summary;
   assert.deepEqual(Object.keys(members), Object.keys(MEMBERS), what);
   for (const [name, value] of Object.entries(members)) {
     assert(MEMBERS[name]!.includes(typeOf(value)), `${what}: ${name} is ${value}`);
@@ -52,6 +56,19 @@ function assertSummary(summary: Summary, expected: Partial<Summary>, what: strin
   const own = would_write === undefined ? { superseded: 0 } : { documents };
   if (documents) assert(documents.likes! > 0 && documents.likes! < would_write!, "deletes make no documents");
   assert.deepEqual(elasticsearch, summary.sink === "elasticsearch" ? { ...own, ...NO_POSTS } : undefined);
+  const entries = { entries: would_write ?? summary.written };
+  const figuresOfRedis = {
+    ...entries,
+    backpressure: null,
+    length: redis?.length,
+    trimmed_unread: 0,
+    dropped_statuses: 0,
+  };
+  assert.deepEqual(redis, summary.sink !== "redis" ? undefined : would_write === undefined ? figuresOfRedis : entries);
+  const rows = queue?.rows;
+  if (rows !== undefined) assert(rows >= summary.written / 100 && rows <= summary.batches + summary.written / 100);
+  const figuresOfQueue = summary.sink === "queue" && would_write === undefined;
+  assert.deepEqual(queue, figuresOfQueue ? { rows, length: rows, backpressure: null } : undefined);
   assertEquation(summary);
   const figures = Object.keys(expected).map((name) => [name, summary[name as keyof Summary]]);
   assert.deepEqual(Object.fromEntries(figures), expected, what);
@@ -94,26 +111,35 @@ async function endOf(server: Server, folder: string, sink: string, args: string[
   return await ended(child);
 }
 
-for (const [name, { args, expected, stop = false }] of Object.entries(ENDINGS)) {
-  Deno.test(`L13: the summary of a run ended by ${name}, from every sink`, async () => {
-    using folder = tempFolder();
-    await using server = await serve(folder.path, FAULTS);
+/** Runs to an end into each of the sinks, those that need a server with these options. */
+async function assertEnding(name: string, sinks: readonly string[], servers: Record<string, string[]>): Promise<void> {
+  const { args, expected, stop = false } = ENDINGS[name]!;
+  using folder = tempFolder();
+  await using server = await serve(folder.path, FAULTS);
+  for (const sink of sinks) {
+    using own = tempFolder();
+    const end = await endOf(server, own.path, sink, [...args, ...servers[sink] ?? []], stop);
+    const summary = summaryIn(end, sink);
+    assert.equal(end.code, expected.exit, `${sink}: ${end.stderr.join("\n")}`);
+    assertSummary(summary, { command: "jetstream", source: server.host, sink, ...expected }, `${name}, ${sink}`);
+    assert(summary.dead_lettered > 0 && summary.filtered > 0, `${name}, ${sink}`);
+    if (name !== "error") assert(summary.duplicates > 0 && summary.reconnects > 0, `${name}, ${sink}`);
+    if (name === "error") assert.match(summary.error!, /^Cannot go on: \d+ of the last \d+ events/);
+    if (sink === "stdout") assert.equal(end.stdout.length, summary.written);
+    const keepsPosition = sink !== "stdout" && sink !== "null";
+    assert.equal(summary.cursor !== null, keepsPosition && name !== "dry run", `${name}, ${sink}`);
+    if (name === "dry run") assert.deepEqual(filesIn(own.path), [], "a dry run makes nothing");
+  }
+}
+
+for (const name of Object.keys(ENDINGS)) {
+  Deno.test(`L13: the summary of a run ended by ${name}, from every sink but redis`, async () => {
     await using elasticsearch = await scriptedElasticsearch({ "POST /_bulk": bulkOk });
-    for (const sink of SINK_NAMES) {
-      using own = tempFolder();
-      const more = sink === "elasticsearch" ? ["--elasticsearch-url", elasticsearch.url, "--setup", "off"] : [];
-      const end = await endOf(server, own.path, sink, [...args, ...more], stop);
-      const summary = summaryIn(end, sink);
-      assert.equal(end.code, expected.exit, `${sink}: ${end.stderr.join("\n")}`);
-      assertSummary(summary, { command: "jetstream", source: server.host, sink, ...expected }, `${name}, ${sink}`);
-      assert(summary.dead_lettered > 0 && summary.filtered > 0, `${name}, ${sink}`);
-      if (name !== "error") assert(summary.duplicates > 0 && summary.reconnects > 0, `${name}, ${sink}`);
-      if (name === "error") assert.match(summary.error!, /^Cannot go on: \d+ of the last \d+ events/);
-      if (sink === "stdout") assert.equal(end.stdout.length, summary.written);
-      const keepsPosition = sink !== "stdout" && sink !== "null";
-      assert.equal(summary.cursor !== null, keepsPosition && name !== "dry run", `${name}, ${sink}`);
-      if (name === "dry run") assert.deepEqual(filesIn(own.path), [], "a dry run makes nothing");
-    }
+    const sinks = SINK_NAMES.filter((sink) => sink !== "redis");
+    await assertEnding(name, sinks, { elasticsearch: ["--elasticsearch-url", elasticsearch.url, "--setup", "off"] });
+  });
+  serviceTest(`L13: the summary of a run ended by ${name}, from redis`, ["redis"], async () => {
+    await assertEnding(name, ["redis"], { redis: ["--redis-url", redis().url, "--high-water-mark", "0"] });
   });
 }
 

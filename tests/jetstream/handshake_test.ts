@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { ConfigError, TransientError } from "../../lib/pipeline/errors.ts";
 import { startSimulate } from "../../lib/simulate/server.ts";
-import { numbersOf, range, run, until, v1Line } from "../support/jetstream_run.ts";
+import { numbersOf, range, run, v1Line } from "../support/jetstream_run.ts";
+import { until } from "../support/run_control.ts";
 import { startScripted } from "../support/scripted_jetstream.ts";
 
 const dids = range(1, 150).map((i) => `did:plc:${String(i).padStart(8, "0")}`);

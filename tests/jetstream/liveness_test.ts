@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { fullJitter } from "../../lib/pipeline/retry.ts";
 import { startSimulate } from "../../lib/simulate/server.ts";
-import { memoryCheckpoints, numbersOf, range, run, T0, until, v1Line } from "../support/jetstream_run.ts";
+import { memoryCheckpoints, numbersOf, range, run, T0, v1Line } from "../support/jetstream_run.ts";
+import { until } from "../support/run_control.ts";
 import { type Dial, startScripted } from "../support/scripted_jetstream.ts";
 
 const now = () => T0 / 1000 + 60_000;

@@ -9,9 +9,10 @@ import { loadEventLines } from "../../lib/simulate/events.ts";
 import { startSimulate } from "../../lib/simulate/server.ts";
 import { jetstreamRace, type JetstreamRaceOptions } from "../../lib/sources/jetstream/race.ts";
 import { formatPosition, parsePosition } from "../../lib/sources/jetstream/position.ts";
-import { idsOf, numbersOf, range, T0, until, v1Line } from "../support/jetstream_run.ts";
+import { idsOf, numbersOf, range, T0, v1Line } from "../support/jetstream_run.ts";
 import { captureLog } from "../support/log_records.ts";
 import { realTest } from "../support/real_data.ts";
+import { controlRun, until } from "../support/run_control.ts";
 import { type Dial, type ScriptedJetstream, startScripted } from "../support/scripted_jetstream.ts";
 
 const SECOND = 1e6;
@@ -67,18 +68,7 @@ function race(options: JetstreamRaceOptions, { disk = emptyDisk(), recalls = fal
     stop: stop.signal,
     ...pipeline,
   });
-  result.catch(() => {});
-  return {
-    ...{ source, counters, events, positions, gaps, result },
-    stop() {
-      stop.abort();
-      return result;
-    },
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await result.catch(() => {});
-    },
-  };
+  return { ...controlRun(result, stop), source, counters, events, positions, gaps };
 }
 
 const named = (...servers: readonly { readonly host: string }[]) => servers.map(({ host }) => `ws://${host}`);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { writeTinyFiles } from "../../scripts/megastream/many.ts";
 import { type Child, startCli } from "../support/child.ts";
+import { assertFinding, examine } from "../support/doctor.ts";
 import {
   fileBytes,
   fileName,
@@ -60,6 +61,22 @@ serviceTest(
       const second = await megastream(folder, args, 0, AWS);
       assert.deepEqual([second.files.eligible, second.written], [0, 0]);
       assert.deepEqual([lists(server.requests), server.requests.length], [4, 1504], "nothing is downloaded");
+    }),
+);
+
+serviceTest(
+  "T22: doctor asks a bucket for one listing, and says what it answers",
+  NEEDS,
+  () =>
+    inFolder(async (folder) => {
+      const bucket = await s3().bucket();
+      await putFiles(bucket, ["07:00:00"]);
+      await using server = await scriptedS3(() => ({}), s3().url);
+      const there = await examine(folder, ["megastream", ...from(bucket, server.url)], AWS);
+      assertFinding(there.get("files"), "ok", new RegExp(`^s3://${bucket}/ can be listed$`));
+      assert.equal(server.requests.length, 1);
+      const none = await examine(folder, ["megastream", ...from("no-such-bucket", server.url)], AWS);
+      assert.deepEqual(none.of("fail"), ["files"]);
     }),
 );
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { ListBucketsCommand } from "@aws-sdk/client-s3";
+import { redisLink } from "../../lib/net/redis/link.ts";
 import { elasticsearchClient } from "../support/elasticsearch.ts";
 import { ROOT } from "../support/paths.ts";
 import { s3ServerAt } from "../support/s3.ts";
-import { ELASTICSEARCH_HOME, S3_HOME, serviceTest } from "../support/services.ts";
+import { ELASTICSEARCH_HOME, REDIS_SERVER, S3_HOME, serviceTest } from "../support/services.ts";
 import { inFolder } from "../support/temp.ts";
 
 interface Ended {
@@ -90,6 +91,38 @@ serviceTest("the S3 server takes only who has the key", ["s3"], () =>
     await assert.rejects(fetch(url), TypeError);
   }));
 
+serviceTest("the Redis server is started where it was asked for", ["redis"], () =>
+  inFolder(async (cache) => {
+    const home = `${cache}/bskyingest/services/redis`;
+    await Deno.mkdir(home, { recursive: true });
+    await Deno.symlink(REDIS_SERVER, `${home}/redis-server`);
+    try {
+      const started = await services(cache, ["start", "redis"], { BSKYINGEST_REDIS_PORT: "16479" });
+      assert.equal(started.code, 0, started.stdout + started.stderr);
+      const url = /^redis +up +\d+\.\d+\.\d+ +(redis:\/\/127\.0\.0\.1:\d+)\n$/.exec(started.stdout)?.[1];
+      assert(url !== undefined, started.stdout);
+      assert.equal((await services(cache, ["env"])).stdout, `export BSKYINGEST_TEST_REDIS_URL=${url}\n`);
+      await using link = redisLink({ url });
+      assert.equal(await link.send("", ["PING"]), "PONG");
+    } finally {
+      assert.equal((await services(cache, ["stop"])).code, 0);
+    }
+  }));
+
+Deno.test("where Redis cannot be had, it says why", () =>
+  inFolder(async (cache) => {
+    await fakeCommands(cache, ["id"], "echo 1000");
+    await fakeCommands(cache, ["apt-get"], "exit 1");
+    for (const name of ["bash", "dirname", "cat", "mkdir", "rm", "flock", "sed", "grep", "tail", "cut"]) {
+      await linkCommand(cache, name);
+    }
+    const { code, stdout } = await services(cache, ["install", "redis"], { PATH: `${cache}/bin` });
+    assert.deepEqual([code, stdout], [
+      3,
+      "redis          missing    needs redis-tools: install them, or run this as root\n",
+    ]);
+  }));
+
 serviceTest(
   "what is installed is not installed again, and takes no network",
   ["elasticsearch", "s3"],
@@ -144,7 +177,7 @@ Deno.test("an unknown service or command is misuse, status 2", () =>
     assert.deepEqual([unknown.code, unknown.stdout], [2, ""]);
     assert.match(
       unknown.stderr,
-      /^Cannot start "kafka": no such service \(there are: elasticsearch s3 shells tools\)\n$/,
+      /^Cannot start "kafka": no such service \(there are: elasticsearch s3 redis shells tools\)\n$/,
     );
     const command = await services(cache, ["restart"]);
     assert.deepEqual([command.code, command.stdout], [2, ""]);

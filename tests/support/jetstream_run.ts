@@ -7,11 +7,12 @@ import { type AtEvent, eventId } from "../../lib/atproto/event.ts";
 import type { Cursor, Gap } from "../../lib/pipeline/batch.ts";
 import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
 import type { Letter } from "../../lib/pipeline/deliver.ts";
-import { type PipelineOptions, type PipelineResult, runPipeline } from "../../lib/pipeline/pipeline.ts";
+import { type PipelineOptions, runPipeline } from "../../lib/pipeline/pipeline.ts";
 import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
 import { jetstream, type JetstreamSource } from "../../lib/sources/jetstream/jetstream.ts";
 import type { JetstreamOptions } from "../../lib/sources/jetstream/options.ts";
 import { parsePosition, type Position } from "../../lib/sources/jetstream/position.ts";
+import { controlRun, type RunControl } from "./run_control.ts";
 
 /** Positions that outlive a run. */
 export interface MemoryCheckpoints extends CheckpointStore {
@@ -39,7 +40,7 @@ export interface RunOptions {
 }
 
 /** A run that goes on until it is stopped, ends or fails. */
-export interface Run extends AsyncDisposable {
+export interface Run extends RunControl {
   readonly source: JetstreamSource;
   readonly counters: Counters;
   /** Everything that was written, in order. */
@@ -47,13 +48,8 @@ export interface Run extends AsyncDisposable {
   readonly letters: readonly Letter[];
   readonly gaps: readonly Gap[];
   readonly checkpoints: MemoryCheckpoints;
-  readonly result: Promise<PipelineResult>;
   /** The saved position, read; undefined: none yet. */
   position(): Position | undefined;
-  /** Waits until `condition` holds; fails when the run ends before, or after ten seconds. */
-  until(condition: () => boolean, what?: string): Promise<void>;
-  /** Stops, drains and answers how it ended. */
-  stop(): Promise<PipelineResult>;
 }
 
 /** Quick defaults: dials again after 5 ms, writes and saves without waiting. */
@@ -85,42 +81,16 @@ export function run(options: JetstreamOptions, how: RunOptions = {}): Run {
     ...(how.limit && { limit: how.limit }),
     ...how.pipeline,
   });
-  let ended = false;
-  result.catch(() => {}).finally(() => ended = true);
-  const self: Run = {
+  return {
+    ...controlRun(result, stop),
     source,
     counters,
     events,
     letters,
     gaps,
     checkpoints,
-    result,
     position: () => checkpoints.saved === undefined ? undefined : parsePosition(checkpoints.saved),
-    async until(condition, what = condition.toString()) {
-      await until(() => condition() || ended, what);
-      if (condition()) return;
-      await result;
-      throw new Error(`The run ended before: ${what}`);
-    },
-    stop() {
-      stop.abort();
-      return result;
-    },
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await result.catch(() => {});
-    },
   };
-  return self;
-}
-
-/** Waits until `condition` holds; fails after ten seconds. */
-export async function until(condition: () => boolean, what = condition.toString()): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`Waited 10 s in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 /** The ids of events, in order. */

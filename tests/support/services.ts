@@ -5,7 +5,7 @@
  */
 
 /** What a test can need. */
-export type ServiceName = "elasticsearch" | "s3" | "shells" | "tools";
+export type ServiceName = "elasticsearch" | "s3" | "redis" | "shells" | "tools";
 
 const env = (name: string): string => Deno.env.get(name) ?? "";
 
@@ -18,6 +18,9 @@ export const ELASTICSEARCH_HOME = `${SERVICES_HOME}/elasticsearch`;
 /** Where it puts the S3 server. */
 export const S3_HOME = `${SERVICES_HOME}/s3`;
 
+/** The Redis server that it puts in place; another one can be named. */
+export const REDIS_SERVER = env("BSKYINGEST_TEST_REDIS_SERVER") || `${SERVICES_HOME}/redis/redis-server`;
+
 /** Whether all of a service is there. */
 export function isInstalled(service: ServiceName): boolean {
   return MISSING[service]() === undefined;
@@ -28,6 +31,7 @@ const MISSING: Readonly<Record<ServiceName, () => string | undefined>> = {
   elasticsearch: () =>
     isFile(`${ELASTICSEARCH_HOME}/STAMP`) ? firstMissing(["java"]) : "Elasticsearch is not installed",
   s3: () => isFile(`${S3_HOME}/STAMP`) ? undefined : "the S3 server is not installed",
+  redis: () => isFile(REDIS_SERVER) ? undefined : "Redis is not installed",
   shells: () => firstMissing(["zsh", "fish"]),
   tools: () => firstMissing(["sqlite3", "gzip", "zstd"]),
 };

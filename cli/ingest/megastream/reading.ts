@@ -5,6 +5,7 @@
  */
 import { tmpdir } from "node:os";
 import { FatalError } from "../../../lib/pipeline/errors.ts";
+import type { CheckpointStore } from "../../../lib/pipeline/sink.ts";
 import type { Source } from "../../../lib/pipeline/source.ts";
 import type { AnyEvent } from "../../../lib/atproto/event.ts";
 import { openContainer } from "../../../lib/sources/megastream/container.ts";
@@ -19,7 +20,7 @@ import type { Delivery, Reading } from "../reading.ts";
 import type { Target } from "../target.ts";
 import { dryRunPrinter } from "./dry_run.ts";
 import { timeBound } from "./eligible.ts";
-import { createPassesFigures, type PassesResult, runPasses } from "./passes.ts";
+import { createPassesFigures, type PassesOptions, type PassesResult, runPasses } from "./passes.ts";
 import { progressOf } from "./progress.ts";
 import { fileReader, type Live } from "./read_file.ts";
 import { partOf } from "./report.ts";
@@ -69,7 +70,7 @@ export async function makeReading(context: MegastreamContext, target: Target): P
         ...(printer && { onRead: printer.file }),
       }),
       ...(positions && { isDone: async (file) => await positions.load(keyOf(file)) === END }),
-      ...(target.position && "db" in target.position && { forget: forgetIn(target.position.db, keyOf) }),
+      ...forgetting(target, positions, keyOf),
       onVanished: async (name) => void await delivery.pipe(vanished(target.key, name)),
       mode: values.mode,
       intervalMs: values.spoolInterval,
@@ -98,26 +99,35 @@ export async function makeReading(context: MegastreamContext, target: Target): P
     },
     progress: progressOf(live),
     async begin() {
-      state = await openProcessedFiles(target.stateFile, {
-        nameOf: megastreamName,
-        timeOf: megastreamTime,
-        readOnly: values.dryRun,
-      });
+      state = await openState(target, values.dryRun);
     },
     run,
     report: (sink) => partOf({ figures, rows, failed: result?.failed ?? [], sink }),
   };
 }
 
-function stateText(state: ProcessedFiles): string {
+/** Which files are done. @throws {ConfigError} Where the state file cannot be read. */
+export function openState({ stateFile }: Target, readOnly: boolean): Promise<ProcessedFiles> {
+  return openProcessedFiles(stateFile, { nameOf: megastreamName, timeOf: megastreamTime, readOnly });
+}
+
+/** How many files are in which state. */
+export function stateText(state: ProcessedFiles): string {
   const { processed, failed, partial } = state.figures();
   if (processed + failed + partial === 0) return "no file is processed yet";
   return `${processed} files are processed, ${failed} failed, ${partial} begun`;
 }
 
-/** The position of a file that was replaced by another one: the next row of that is its first. */
-function forgetIn(db: string, keyOf: (file: ListedFile) => string): (file: ListedFile) => Promise<void> {
-  return async (file) => void await clearCursors(db, [keyOf(file)]);
+/** The position of a file that was replaced by another one goes: the next row of that is its first. */
+function forgetting(
+  { position }: Target,
+  positions: CheckpointStore | undefined,
+  keyOf: (file: ListedFile) => string,
+): Pick<PassesOptions, "forget"> {
+  if (position && "db" in position) {
+    return { forget: async (file) => void await clearCursors(position.db, [keyOf(file)]) };
+  }
+  return positions?.forget ? { forget: (file) => positions.forget!(keyOf(file)) } : {};
 }
 
 /** A hole and nothing else. The file is the host, so that each one has a row of its own. */

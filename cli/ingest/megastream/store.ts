@@ -22,7 +22,10 @@ const OF_S3 = ["s3Bucket", "s3Prefix", "s3Endpoint", "s3PathStyle", "awsRegion",
  *
  * @throws {ConfigError} for options of the other source, none of its own, or a folder that cannot be read.
  */
-export async function openStore(context: MegastreamContext, temp: TempFiles): Promise<FileStore> {
+export async function openStore(
+  context: Pick<MegastreamContext, "values" | "origins" | "env" | "given">,
+  temp: TempFiles,
+): Promise<FileStore> {
   const { values, origins } = context;
   const { source, path, s3Bucket: bucket, recursive } = values;
   const wrong = (source === "local" ? OF_S3 : OF_LOCAL).find((key) => origins[key].source === "flag");

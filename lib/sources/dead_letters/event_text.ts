@@ -5,82 +5,22 @@
  */
 import type { AnyEvent, Origin } from "../../atproto/event.ts";
 import { PoisonError } from "../../pipeline/errors.ts";
-
-type Json = Record<string, unknown>;
-
-const OPERATIONS: ReadonlySet<unknown> = new Set(["create", "update", "delete"]);
-const isText = (x: unknown): x is string => typeof x === "string" && x !== "";
-const isObject = (x: unknown): x is Json => typeof x === "object" && x !== null && !Array.isArray(x);
+import { eventOf } from "../event_value.ts";
 
 /**
- * The event that the text was made of; only its origin is not in the text. It is our own text, but a person may have had a hand
- * in it: what every sink takes for granted is looked at.
+ * The event that the text was made of; only its origin is not in the text.
  *
  * @throws {PoisonError} `not_json`, or `invalid` for JSON that is no event.
  */
 export function parseEventText(text: string, origin: Origin): AnyEvent {
-  const value = parseObject(text);
-  const { did, time_us, kind } = value;
-  const body = value[String(kind)];
-  const fault = !(Number.isSafeInteger(time_us) && Number(time_us) > 0)
-    ? "time_us is not a positive integer"
-    : !isObject(body)
-    ? "it has no body of its kind"
-    : faultIn(String(kind), body) ?? (kind === "label" || isText(did) ? undefined : "it has no did");
-  if (fault !== undefined) throw new PoisonError("invalid", `Cannot read event: ${fault}`);
-  if (kind === "label" || kind === "repo") return { ...value, origin } as unknown as AnyEvent;
-  const { cursor: seq, enriched } = value;
-  const event = {
-    did,
-    time_us,
-    ...(Number.isSafeInteger(seq) && { seq }),
-    kind,
-    [String(kind)]: body,
-    ...(isObject(enriched) && { enriched: enrichedOf(enriched) }),
-    origin,
-    raw: text,
-  };
-  return event as unknown as AnyEvent;
+  const event = eventOf(parse(text), origin);
+  return event.kind === "label" || event.kind === "repo" ? event : { ...event, raw: text };
 }
 
-/** What is not as it should be is left out: nothing depends on it. */
-function enrichedOf({ row, ...texts }: Json): Json {
-  const names = ["file", "root", "parent", "quote", "created_at", "inferences"].filter((name) => isText(texts[name]));
-  const known = Object.fromEntries(names.map((name) => [name, texts[name]]));
-  return { ...known, ...(Number.isSafeInteger(row) && { row }) };
-}
-
-function parseObject(text: string): Json {
-  let value: unknown;
+function parse(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new PoisonError("not_json", "Cannot read event: it is not JSON", { cause });
-  }
-  if (!isObject(value)) throw new PoisonError("invalid", "Cannot read event: it is not an object");
-  return value;
-}
-
-function faultIn(kind: string, body: Json): string | undefined {
-  const missing = (names: readonly string[]) => names.find((name) => !isText(body[name]));
-  switch (kind) {
-    case "commit": {
-      const name = missing(["collection", "rkey"]);
-      if (name !== undefined) return `commit.${name} is not a text`;
-      if (!OPERATIONS.has(body.operation)) return "the operation is not create, update or delete";
-      return body.operation === "delete" || isObject(body.record) ? undefined : "the record is not an object";
-    }
-    case "account":
-      return typeof body.active === "boolean" ? undefined : "account.active is not a boolean";
-    case "label": {
-      const name = missing(["src", "uri", "val", "cts"]);
-      return name === undefined ? undefined : `label.${name} is not a text`;
-    }
-    case "identity":
-    case "sync":
-    case "repo":
-      return undefined;
-    default:
-      return "its kind is not known";
   }
 }

@@ -43,13 +43,18 @@ export function jetstream(options: JetstreamOptions = {}): JetstreamSource {
     stats,
     open(open = {}) {
       return batchStream(open.stop, (stop) => {
-        session = new Session(plan, options, stats, open, stop);
+        session = new Session(session ? resuming(plan) : plan, options, stats, open, stop);
         return session.batches();
       });
     },
     seal: (cursor) => session?.seal(cursor) ?? cursor,
     reconnect: () => session?.reconnect(),
   };
+}
+
+/** A plan that begins at the saved position, wherever it is. */
+export function resuming(plan: Plan): Plan {
+  return { ...plan, begin: undefined, noRewind: false, maxRewindUs: 0 };
 }
 
 /** What a checked filter comes to: without commits there are no collections. */

@@ -6,10 +6,10 @@
 import { getLogger } from "@logtape/logtape";
 import { type Kind, KINDS } from "../../atproto/event.ts";
 import { isDid, isNsid, wildcardHead } from "../../atproto/syntax.ts";
-import type { Frames } from "../../net/websocket.ts";
 import { idOfDictionary } from "../../net/zstd/dictionary.ts";
 import { ConfigError, messageOf } from "../../pipeline/errors.ts";
 import type { Backoff } from "../../pipeline/retry.ts";
+import type { TapEntry } from "../tap.ts";
 import { type Dictionary, suits } from "./dictionary_cache.ts";
 import type { Filter } from "./filter.ts";
 import { type Query, readQuery, unique } from "./query.ts";
@@ -20,12 +20,6 @@ const log = getLogger(["bskyingest", "jetstream"]);
 /** The most that a server accepts. */
 const MOST_COLLECTIONS = 100, MOST_DIDS = 10_000, MOST_MESSAGE_BYTES = 2 ** 32 - 1;
 
-/** What a tap is shown: connections, and between them the messages as they came. */
-export type TapEntry =
-  | { readonly type: "opened"; readonly url: string; readonly host: string; readonly wire: Wire }
-  | { readonly type: "frames"; readonly frames: Frames }
-  | { readonly type: "closed"; readonly code: number; readonly reason: string };
-
 /** Options of {@link jetstream}. All are checked together, before the first connection. */
 export interface JetstreamOptions {
   /** A subscribe URL; filter parameters in its query count as options. Default: the public servers. */
@@ -34,8 +28,10 @@ export interface JetstreamOptions {
   readonly instances?: readonly string[];
   /** Version of the protocol; `auto`: by path, host name, or asking the server. @default {"auto"} */
   readonly wire?: "auto" | Wire;
-  /** NSIDs and wildcards (`app.bsky.feed.*`), or `all` alone. @default {["app.bsky.feed.like"]} */
+  /** NSIDs and wildcards (`app.bsky.feed.*`), or `all` alone. Default: what the URL names, else `defaultCollections`. */
   readonly collections?: readonly string[];
+  /** The same where neither `collections` nor the URL names any. @default {["app.bsky.feed.like"]} */
+  readonly defaultCollections?: readonly string[];
   /** Accounts; default: everybody's events. */
   readonly dids?: readonly string[];
   /** `sync` comes on the v2 wire only. @default {["commit", "identity", "account"]} */
@@ -111,7 +107,7 @@ export function makePlan(options: JetstreamOptions): Plan {
   const endpoints = endpointsOf(options, faults);
   const kinds = kindsOf(options.kinds ?? query?.kinds, faults);
   const named = options.collections ?? query?.collections;
-  const collections = collectionsOf(named, kinds, faults);
+  const collections = collectionsOf(named, kinds, faults, options.defaultCollections);
   const dids = unique(options.dids ?? query?.dids ?? []);
   for (const did of dids.filter((d) => !isDid(d))) faults.push(`Cannot use DID "${did}": it is not a DID`);
   if (dids.length > MOST_DIDS) faults.push(`Cannot use ${dids.length} DIDs: a server accepts at most ${MOST_DIDS}`);
@@ -192,12 +188,13 @@ function collectionsOf(
   list: readonly string[] | undefined,
   kinds: ReadonlySet<Kind>,
   faults: string[],
+  fallback: readonly string[] = ["app.bsky.feed.like"],
 ): readonly string[] | undefined {
   if (!kinds.has("commit")) {
     if (list !== undefined) faults.push("Cannot filter by collection: the wanted kinds have no commit");
     return undefined;
   }
-  const collections = unique(list ?? ["app.bsky.feed.like"]);
+  const collections = unique(list ?? fallback);
   if (collections.includes("all")) {
     if (collections.length > 1) {
       faults.push('Cannot use "all" beside other collections: it stands for every collection');

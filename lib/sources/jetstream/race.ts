@@ -11,7 +11,7 @@ import { KeyWindow } from "../merge/key_window.ts";
 import type { Lane } from "../merge/lane.ts";
 import { mergeLanes, type MergeOptions } from "../merge/merge.ts";
 import { type HostFigures, Tally } from "../merge/tally.ts";
-import { collectionsOf, jetstream, type JetstreamSource } from "./jetstream.ts";
+import { collectionsOf, jetstream, type JetstreamSource, resuming } from "./jetstream.ts";
 import { type JetstreamOptions, makePlan, type Plan } from "./options.ts";
 import { formatPosition, parsePosition, type Position } from "./position.ts";
 import { hashOfKey } from "./memory.ts";
@@ -73,8 +73,11 @@ export function jetstreamRace(options: JetstreamRaceOptions = {}): JetstreamRace
   const { windowKeys: most = 500_000, windowMs = 300_000, aloneMs = 60_000, now = Date.now } = options;
   const tally = new Tally({ hosts: racers.map(({ host }) => host), aloneMs, now });
   let sealer: Sealer | undefined;
+  let told = { plan, options };
 
   async function* batches(open: OpenOptions<AtEvent>, stop: AbortSignal): AsyncGenerator<Batch<AtEvent>, void> {
+    const { plan, options } = told;
+    told = { plan: resuming(plan), options: withoutBeginning(options) };
     const window = new KeyWindow({ most, spanUs: windowMs * 1000 });
     const start = await prepare({ plan, racers, open, window, most, now });
     sealer = open.recall ? undefined : start.sealer;
@@ -112,6 +115,11 @@ function commonCursor(time_us: number, taken: number): Cursor {
 /** Positions of a race carry how many events all hosts had handed on: hashes up to there belong to them. */
 function mark(cursor: Cursor, taken: number): Cursor {
   return formatPosition({ ...parsePosition(cursor), n: taken });
+}
+
+function withoutBeginning(options: JetstreamRaceOptions): JetstreamRaceOptions {
+  const { cursor: _cursor, start: _start, noRewind: _noRewind, maxRewindMinutes: _most, ...others } = options;
+  return others;
 }
 
 function racersOf(plan: Plan, { url, instances = [] }: JetstreamOptions): Racer[] {
@@ -160,10 +168,10 @@ async function prepare(setup: Setup & { readonly racers: readonly Racer[]; reado
 }
 
 /** The event time at which a host begins, in microseconds; undefined: live. */
-function reachedAt(position: Position | undefined, { plan, now }: Setup): number | undefined {
+function reachedAt(position: Position | undefined, { plan, open, now }: Setup): number | undefined {
   const { begin, noRewind, maxRewindUs } = plan;
   if (begin !== undefined) return begin >= MICROSECONDS_FROM ? begin : 0;
-  if (position === undefined || noRewind) return undefined;
+  if (position === undefined || noRewind || open.afresh) return undefined;
   return maxRewindUs > 0 ? Math.max(position.time_us, now() * 1000 - maxRewindUs) : position.time_us;
 }
 
@@ -172,7 +180,7 @@ function laneOf(
   setup: Setup & { readonly options: JetstreamRaceOptions; readonly start: Start },
 ): Lane<AtEvent> {
   const { host, key, instance, sources } = racer;
-  const { options, window, start } = setup;
+  const { options, open, window, start } = setup;
   const { url: _, cursor, start: begin, noRewind, maxRewindMinutes, ...others } = options;
   const begins = {
     ...(cursor !== undefined && { cursor }),
@@ -191,6 +199,7 @@ function laneOf(
       const at: Position | undefined = from === undefined ? position : { v: 1, host: "", wire: "v1", time_us: from };
       return source.open({
         cursor: at && formatPosition(at),
+        ...(from === undefined && open.afresh && { afresh: true }),
         stop,
         // Copies are recognised by the window: a host only needs to know how far back it may ask.
         recall: () => Promise.resolve({ items: [], since: window.since }),

@@ -85,7 +85,10 @@ export class Session {
 
   /** Adds what a restart needs, for sinks that cannot recall; `cursor` was made by this session. */
   seal(cursor: string): string {
-    return this.#open.recall ? cursor : this.#track.seal(cursor);
+    const { recall, sealsAll } = this.#open;
+    // The host that gave a sequence number sends nothing twice; hashes in every position are for hosts that give none.
+    const exact = sealsAll && parsePosition(cursor).seq !== undefined;
+    return recall || exact ? cursor : this.#track.seal(cursor);
   }
 
   reconnect(): void {
@@ -95,8 +98,8 @@ export class Session {
   }
 
   async *batches(): AsyncGenerator<Batch<AtEvent>, void> {
-    const { cursor, recall } = this.#open;
-    await this.#track.start(cursor, recall, this.#now() * 1000);
+    const { cursor } = this.#open;
+    await this.#track.start(this.#open, this.#now() * 1000);
     const { begin } = this.#plan;
     if (cursor !== undefined && this.#track.time !== undefined) {
       const { host, time_us } = parsePosition(cursor);

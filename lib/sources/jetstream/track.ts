@@ -5,7 +5,7 @@
  */
 import type { AtEvent, Origin } from "../../atproto/event.ts";
 import type { Batch, Cursor, Gap, Poison } from "../../pipeline/batch.ts";
-import type { Recall } from "../../pipeline/sink.ts";
+import type { OpenOptions } from "../../pipeline/source.ts";
 import { Memory, MOST_REMEMBERED } from "./memory.ts";
 import type { Plan } from "./options.ts";
 import { advance, formatPosition, parsePosition, type Position } from "./position.ts";
@@ -73,7 +73,7 @@ export class Track {
   }
 
   /** Takes up a saved position, or what the options say instead of it. */
-  async start(saved: Cursor | undefined, recall: Recall<AtEvent> | undefined, nowUs: number): Promise<void> {
+  async start({ cursor: saved, recall, afresh }: OpenOptions<AtEvent>, nowUs: number): Promise<void> {
     const { begin, noRewind, maxRewindUs, overlapUs } = this.#plan;
     if (begin !== undefined) {
       this.#beginAt(begin);
@@ -82,9 +82,9 @@ export class Track {
     if (saved === undefined) return;
     const position = parsePosition(saved);
     const { time_us } = position;
-    if (noRewind) {
+    if (noRewind || afresh) {
       this.memory = new Memory(time_us);
-      return this.#skip("no_rewind", position, nowUs);
+      return afresh ? undefined : this.#skip("no_rewind", position, nowUs);
     }
     if (maxRewindUs > 0 && time_us < nowUs - maxRewindUs) {
       this.#beginAt(nowUs - maxRewindUs);

@@ -60,7 +60,7 @@ Deno.test("a saved position is resumed with all its hashes, and nothing older is
   const batches = Array.from({ length: 100 }, (_, i) => handOn(before, event(i)));
   const sealed = before.seal(batches.at(-1)!.cursor!);
   const after = newTrack();
-  await after.start(sealed, undefined, T);
+  await after.start({ cursor: sealed }, T);
   const { cursor, elsewhere } = after.resume("h");
   assert.deepEqual([cursor, elsewhere], [T + 9_900_000 - 5 * SECOND, false]);
   const known = after.memory.recognizer();
@@ -75,10 +75,18 @@ Deno.test("a sink's own memory takes the place of hashes", async () => {
     asked.push(since);
     return Promise.resolve({ items: [event(-1)], since: T - 2 * SECOND });
   };
-  await track.start(saved, recall, T);
+  await track.start({ cursor: saved, recall }, T);
   assert.deepEqual(asked, [T - 5 * SECOND]);
   assert.equal(track.resume("h").cursor, T - 2 * SECOND + 1, "only as far back as the sink remembers");
   assert.ok(track.memory.recognizer()(event(-1)));
+});
+
+Deno.test("afresh: a run begins live and never asks for what the saved position covers, and no gap says so", async () => {
+  const track = newTrack();
+  await track.start({ cursor: JSON.stringify({ v: 1, host: "h", wire: "v1", time_us: T }), afresh: true }, T);
+  assert.equal(track.resume("h").cursor, undefined);
+  const { gaps } = handOn(track, event(10));
+  assert.deepEqual([gaps, track.resume("h").cursor], [undefined, T + 1]);
 });
 
 Deno.test("C7: a server that holds less than the overlap, but all that is new, leaves no gap", () => {

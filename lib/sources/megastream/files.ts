@@ -45,6 +45,8 @@ export interface FileStore extends AsyncDisposable {
    * @throws {TransientError} Where it may work later.
    */
   list(options: ListOptions): Promise<readonly ListedFile[]>;
+  /** Sees whether it can be listed, by one request. Only where a listing takes many. @throws As `list` does. */
+  probe?(options: { readonly signal: AbortSignal }): Promise<void>;
   /**
    * Brings a file to the local disk.
    *

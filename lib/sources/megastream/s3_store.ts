@@ -71,6 +71,9 @@ export async function s3Store(options: S3StoreOptions): Promise<FileStore> {
   return {
     place,
     list,
+    async probe({ signal }) {
+      await nextPage(client, undefined, { folder, recursive, startAfter: undefined, place, silenceMs, signal });
+    },
     async fetch({ name }, { signal }) {
       const target = await temp.make(".zip");
       try {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Batch, Cursor } from "../../pipeline/batch.ts";
+import { type Batch, type Cursor, merge } from "../../pipeline/batch.ts";
 
 /** A batch of one host, without the copies. */
 export interface Part<T> {
@@ -62,12 +62,13 @@ export function join<T>(parts: readonly Part<T>[], mark: Mark, common?: Common):
         }
         const taken = part.taken(i + 1);
         if (common) return common.cursorAt(taken, false);
-        if (part.key !== key) return before && cursorOf(before, taken);
+        if (part.key !== key) return before && isCut(part.batch, i) ? cursorOf(before, taken) : undefined;
         const cursor = part.batch.cursorAfter?.(item);
         return cursor === undefined ? undefined : mark(cursor, taken);
       }
       return undefined;
     },
+    joined: (item, next) => parts.some(({ batch: b }) => b.items.includes(item as T) && b.joined?.(item, next)),
   };
   return [
     all,
@@ -78,4 +79,18 @@ export function join<T>(parts: readonly Part<T>[], mark: Mark, common?: Common):
       ...(part.batch.end && { end: true }),
     })),
   ];
+}
+
+/** Whether a batch can be cut behind its item at `index`. */
+function isCut<T>({ items, joined }: Batch<T>, index: number): boolean {
+  return index === items.length - 1 || !joined?.(items[index], items[index + 1]);
+}
+
+/**
+ * Joins the batches of each host, in the order in which the hosts first have one: each carries its events together with its own
+ * position, so that a crash between two of them doubles nothing. Only where no host's events depend on another's.
+ */
+export function joinApart<T>(parts: readonly Part<T>[]): Batch<T>[] {
+  const byKey = Map.groupBy(parts, ({ key }) => key);
+  return [...byKey].map(([key, own]) => ({ ...merge(own.map(({ batch }) => batch)), key }));
 }

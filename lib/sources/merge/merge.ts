@@ -8,7 +8,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type Batch, type Cursor, type Gap, weigh } from "../../pipeline/batch.ts";
 import { ConfigError, FatalError, messageOf, TransientError } from "../../pipeline/errors.ts";
-import { type Common, join, type Mark, type Part } from "./group.ts";
+import { type Common, join, joinApart, type Mark, type Part } from "./group.ts";
 import type { KeyWindow } from "./key_window.ts";
 import { type Lane, LaneReader } from "./lane.ts";
 
@@ -39,7 +39,11 @@ export interface MergeOptions<T> {
   /** One position for all hosts besides those of each: an event time that they have reached (microseconds). */
   readonly common?: { readonly key: string; readonly cursorAt: (time_us: number, taken: number) => Cursor };
   /** The row for what is left out of a host that is too far behind: times in microseconds. */
-  readonly gapOf: (host: string, from: number | undefined, to: number) => Gap;
+  readonly gapOf?: (host: string, from: number | undefined, to: number) => Gap;
+  /** No event of a host is a copy of another's: each host's are handed on with its own position. @default {false} */
+  readonly apart?: boolean;
+  /** The first lane that fails ends all of them. Default: it is left out while another one lives. */
+  readonly failTogether?: boolean;
   /** A host that does not answer for so long is not waited for, in milliseconds. @default {10000} */
   readonly patienceMs?: number;
   /** Told of every event with a key, first copies and further ones. */
@@ -51,7 +55,7 @@ export interface MergeOptions<T> {
 /**
  * Merges the lanes until all have ended. A host that is ahead waits for one that is behind and catches up, so that copies are
  * recognised; one that comes back from further behind than the window reaches goes on where it does, with a gap. A lane that
- * fails is dropped while another one lives.
+ * fails is dropped while another one lives, unless they fail together.
  *
  * @param stop Aborting it ends the lanes.
  * @throws What the last lane threw, if all failed; anything that no lane may throw.
@@ -145,7 +149,8 @@ class Merger<T> {
 
   *flush(): Generator<Batch<T>, void> {
     if (this.#group.length === 0) return;
-    const batches = join(this.#group, this.#options.mark ?? ((cursor) => cursor), this.#common());
+    const { apart, mark = (cursor) => cursor } = this.#options;
+    const batches = apart ? joinApart(this.#group) : join(this.#group, mark, this.#common());
     this.#group = [];
     this.#groupItems = this.#groupWeight = 0;
     yield* batches;
@@ -197,7 +202,7 @@ class Merger<T> {
     if (failure === undefined) return;
     const expected = failure instanceof ConfigError || failure instanceof FatalError ||
       failure instanceof TransientError;
-    if (!expected) throw failure;
+    if (!expected || this.#options.failTogether) throw failure;
     if (this.#lanes.some(({ ended }) => !ended)) {
       log.warn("{why}. Going on without {host}", { why: messageOf(failure), host });
     }
@@ -215,7 +220,7 @@ class Merger<T> {
     const { lane: { host }, reached, gap } = reader;
     const newest = Math.max(since, ...this.#lanes.map((other) => other.reached ?? since));
     const to = Math.round(since + (newest - since) / 4);
-    reader.gap = gapOf(host, gap ? gap.from : reached, to);
+    reader.gap = gapOf?.(host, gap ? gap.from : reached, to);
     log.warn("{host} is too far behind the other hosts: going on at {to}", {
       host,
       to: new Date(to / 1000).toISOString(),

@@ -283,3 +283,19 @@ Deno.test("positions are marked with how many events lie before them", async () 
   }
   assert.equal(count, 30);
 });
+
+Deno.test("apart, each batch is of one host and has its position; together, the first failure ends all", async () => {
+  const a: Host = { name: "a", numbers: range(0, 300), sizes: [3, 7] };
+  const b: Host = { name: "b", numbers: range(0, 200), sizes: [11] };
+  const apart = { apart: true, keyOf: () => undefined, reachedBy: () => undefined, patienceMs: Infinity };
+  const { batches, numbers } = await merge([a, b], apart);
+  assert.deepEqual(ascending(numbers), ascending([...a.numbers, ...b.numbers]));
+  for (const { key, items, cursor } of batches) {
+    assert(items.every(({ host }) => key === `k:${host}`));
+    assert.equal(cursor, String(items.at(-1)!.n));
+  }
+  assert(batches.length < 12, `${batches.length} batches`);
+  await assert.rejects(merge([a, failing("c", new ConfigError("Refused"))], { ...apart, failTogether: true }), {
+    message: "Refused",
+  });
+});

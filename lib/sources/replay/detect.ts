@@ -18,6 +18,8 @@ export type Format = "recording" | "lines" | "frames" | "empty";
 /** A file that was recognised. */
 export interface Content {
   readonly format: Format;
+  /** Its messages are frames of a relay or labeler. */
+  readonly relay?: boolean;
   /** The zstd dictionary that the first message of frames names. */
   readonly dictionaryId?: number;
   /** Leaving them before their end closes the file too. */
@@ -29,6 +31,11 @@ export interface Content {
 /** Enough to see the first line of a recording, or where the first message begins. */
 const HEAD_BYTES = 4096;
 const LINE_FEED = 0x0a, BRACE = 0x7b;
+/** The major type, in the upper three bits of a byte. */
+const CBOR_MAP = 5;
+const JETSTREAM = "jetstream";
+/** Commands whose recordings are read. */
+const SOURCES: ReadonlySet<unknown> = new Set([JETSTREAM, "firehose", "labeler"]);
 const BYTE_ORDER_MARK = Buffer.from("\uFEFF");
 
 /**
@@ -59,19 +66,21 @@ function isEnough(head: Buffer): boolean {
 function recognise(head: Buffer, all: Chunks, name: string): Omit<Content, "close"> {
   if (looksFramed(head)) {
     const first = head.subarray(FRAME_HEAD_BYTES);
-    checkFrame(first, name);
+    const relay = isRelayFrame(first, name);
     const dictionaryId = isZstdFrame(first) ? dictionaryIdOf(first) : 0;
-    return { format: "frames", entries: frameEntries(all), ...(dictionaryId !== 0 && { dictionaryId }) };
+    return { format: "frames", relay, entries: frameEntries(all), ...(dictionaryId !== 0 && { dictionaryId }) };
   }
   const mark = head.indexOf(BYTE_ORDER_MARK) === 0 ? BYTE_ORDER_MARK.length : 0;
   const text = head.toString("utf8", mark).trimStart();
-  if (!text.startsWith("{")) throw notRead(name, "it is no recording, and has no lines or frames of Jetstream");
+  if (!text.startsWith("{")) throw notRead(name, "it is no recording, and has neither event lines nor frames");
   const header = recordingHeaderOf(text);
   if (header === undefined) return { format: "lines", entries: lineEntries(behind(mark, all)) };
-  if (header[RECORDING_MARK] !== RECORDING_VERSION || header.source !== "jetstream") {
-    throw notRead(name, "this version replays recordings of jetstream in format 1 only");
+  const { source } = header;
+  if (header[RECORDING_MARK] !== RECORDING_VERSION || !SOURCES.has(source)) {
+    throw notRead(name, `this version replays recordings of ${[...SOURCES].join(", ")} in format 1 only`);
   }
-  return { format: "recording", entries: recordingEntries(behind(head.indexOf(LINE_FEED) + 1, all)) };
+  const entries = recordingEntries(behind(head.indexOf(LINE_FEED) + 1, all));
+  return { format: "recording", relay: source !== JETSTREAM, entries };
 }
 
 /** Whether a length that can be is followed by as many bytes, or by as many as there are. */
@@ -81,16 +90,15 @@ function looksFramed(head: Buffer): boolean {
   return length > 0 && length <= MOST_MESSAGE_BYTES;
 }
 
-/** @throws {ConfigError} unless a message begins so: it is JSON, plain or as a zstd frame. */
-function checkFrame(first: Buffer, name: string): void {
-  if (first[0] === BRACE || isZstdFrame(first)) return;
-  if (isCborMap(first[0]!)) throw notRead(name, "this version does not read frames of relays and labelers");
-  throw notRead(name, "its frames are no JSON");
-}
-
-/** Frames of `com.atproto.sync.subscribeRepos` begin with a CBOR map. */
-function isCborMap(byte: number): boolean {
-  return byte >> 5 === 5;
+/**
+ * Whether a relay's or labeler's frame begins so, and not JSON, plain or as a zstd frame.
+ *
+ * @throws {ConfigError} where no message does.
+ */
+function isRelayFrame(first: Buffer, name: string): boolean {
+  if (first[0] === BRACE || isZstdFrame(first)) return false;
+  if (first[0]! >> 5 === CBOR_MAP && first.includes("op")) return true;
+  throw notRead(name, "its frames are neither JSON nor CBOR");
 }
 
 function recordingHeaderOf(text: string): Record<string, unknown> | undefined {

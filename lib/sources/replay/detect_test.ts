@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { storedFrame } from "../../../tests/support/zstd_frames.ts";
+import { messageFrame } from "../../atproto/test_frames.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
 import type { Chunks } from "./chunks.ts";
 import { openContent } from "./detect.ts";
@@ -12,9 +13,9 @@ async function* chunksOf(bytes: Buffer): Chunks {
 }
 
 async function detect(bytes: Buffer): Promise<string> {
-  const { format, close } = await openContent(chunksOf(bytes), "x.bin");
+  const { format, relay, close } = await openContent(chunksOf(bytes), "x.bin");
   await close();
-  return format;
+  return relay ? `${format} of frames` : format;
 }
 
 const LINE = '{"did":"did:plc:a","time_us":1,"kind":"x"}';
@@ -32,6 +33,10 @@ Deno.test("T9: files are recognised by their content, compressed or not", async 
     ["frames", Buffer.concat([frameHead(LINE.length), Buffer.from(LINE)])],
     ["frames", Buffer.concat([frameHead(0x7b), Buffer.from(LINE)])],
     ["frames", Buffer.concat([frameHead(300), Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x63])])],
+    ["recording of frames", Buffer.from(recordingHeader("firehose", new Date(0)))],
+    ["recording of frames", Buffer.from(recordingHeader("labeler", new Date(0)))],
+    ["frames of frames", Buffer.concat([frameHead(6889), messageFrame("#commit", {}).subarray(0, 20)])],
+    ["frames of frames", Buffer.concat([frameHead(17), messageFrame("#labels", {})])],
     ["empty", Buffer.alloc(0)],
   ];
   for (const [format, bytes] of files) {
@@ -48,15 +53,15 @@ Deno.test("T9: frames say which zstd dictionary their first message names", asyn
   assert.equal(dictionaryId, 1612007021);
 });
 
-Deno.test("T9: anything else is refused, and what a later version may read is named", async () => {
+Deno.test("T9: anything else is refused, and what another version may read is named", async () => {
   const files: [RegExp, Buffer][] = [
     [/it is no recording/, Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46])],
     [/it is no recording/, Buffer.from("hello")],
     [/it is no recording/, Buffer.from("x")],
-    [/frames are no JSON/, Buffer.from("PK\x03\x04\x14\x00")],
-    [/frames of relays/, Buffer.concat([frameHead(6889), Buffer.from([0xa2, 0x61, 0x74])])],
+    [/frames are neither/, Buffer.from("PK\x03\x04\x14\x00")],
+    [/frames are neither/, Buffer.concat([frameHead(6889), Buffer.from([0xa2, 0x61, 0x74])])],
     [/format 1 only/, Buffer.from('{"bskyingest_recording":2,"source":"jetstream"}\n')],
-    [/recordings of jetstream/, Buffer.from(recordingHeader("firehose", new Date(0)))],
+    [/recordings of jetstream, firehose, labeler in/, Buffer.from(recordingHeader("backfill", new Date(0)))],
     [/damaged/, Buffer.from([0x1f, 0x8b, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9])],
     [/damaged/, Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), Buffer.alloc(40, 0xff)])],
   ];

@@ -136,6 +136,8 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A piece as text; as bytes where it is not UTF-8. */
 function textOf(bytes: Buffer, start: number, end: number): string | Buffer {
+  // No text begins in the middle of a character, as every frame of a relay does.
+  if (bytes[start]! >> 6 === 0b10) return bytes.subarray(start, end);
   const text = bytes.toString("utf8", start, end);
   // A replacement character is the only trace that bad bytes leave; looking for it is quicker than a strict decoder.
   if (!text.includes("\uFFFD")) return text;

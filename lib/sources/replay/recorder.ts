@@ -1,12 +1,12 @@
 /**
- * Saving what a Jetstream source receives, byte for byte.
+ * Saving what a source receives, byte for byte.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { ConfigError } from "../../pipeline/errors.ts";
-import type { TapEntry } from "../jetstream/options.ts";
+import type { TapEntry } from "../tap.ts";
 import { ENTRY, entryHead, frameHead, type RecordFormat, recordingHeader } from "./format.ts";
 
 const LINE_FEED = 0x0a;
@@ -80,15 +80,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function addMessage(message: Uint8Array, binary: boolean, at: number): void {
-    messages++;
-    messageBytes += message.length;
-    if (format === "recording") return pushEntry(binary ? ENTRY.binary : ENTRY.text, message, at);
-    if (format === "frames") return push(frameHead(message.length), message);
-    if (binary || message.includes(LINE_FEED)) {
+    if (format === "ndjson" && (binary || message.includes(LINE_FEED))) {
       const what = binary ? "is binary" : "has a line feed";
       throw new ConfigError(`Cannot record a message as a line: it ${what}`, { hint: "Use --format recording" });
     }
-    push(message, Uint8Array.of(LINE_FEED));
+    messages++;
+    messageBytes += message.length;
+    if (format === "recording") pushEntry(binary ? ENTRY.binary : ENTRY.text, message, at);
+    else if (format === "frames") push(frameHead(message.length), message);
+    else push(message, Uint8Array.of(LINE_FEED));
   }
 
   return {

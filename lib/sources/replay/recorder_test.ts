@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import { ConfigError } from "../../pipeline/errors.ts";
-import type { TapEntry } from "../jetstream/options.ts";
+import type { TapEntry } from "../tap.ts";
 import { createRecorder, type RecorderOptions } from "./recorder.ts";
 
 const AT = 1_767_225_600_123_456;
