@@ -171,7 +171,11 @@ class Consumer implements RedisSource {
 
   async #claim(idleMs: number, signal: AbortSignal): Promise<number> {
     let claimed = 0;
-    for (const { name } of this.#streams) claimed += await claimIdle(this.#recovery(name, signal), idleMs);
+    try {
+      for (const { name } of this.#streams) claimed += await claimIdle(this.#recovery(name, signal), idleMs);
+    } catch (error) {
+      if (replyCode(error) !== "NOGROUP") throw error; // the next read makes the group again
+    }
     return claimed;
   }
 
@@ -185,7 +189,10 @@ class Consumer implements RedisSource {
     for (const { name } of this.#streams) {
       const groups = recoverable({ ...this.#recovery(name, stop), counts });
       for (;;) {
-        const { done, value } = await groups.next();
+        const { done, value } = await groups.next().catch((error) => {
+          if (replyCode(error) !== "NOGROUP") throw error;
+          return { done: true as const, value: undefined }; // the next read makes the group again
+        });
         if (done || stop.aborted) break;
         for (const id of value.dead) await this.#bury(name, id, "deliveries", stop);
         this.#figures.redelivered += value.entries.length;

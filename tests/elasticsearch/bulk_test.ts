@@ -36,7 +36,7 @@ const DENIAL_MS = 10;
 async function bring(sink: Awaited<ReturnType<typeof openSink>>, items: readonly AnyEvent[]) {
   const letters: Letter[] = [], failures: { attempt: number; asked: number | undefined; bound: number }[] = [];
   const slowest = fullJitter(0, () => 1);
-  const outcome = await deliver(batchOf(...items), {
+  const { rejected, ...outcome } = await deliver(batchOf(...items), {
     sink,
     deadLetter: (some) => Promise.resolve(void letters.push(...some)),
     backoff: (attempt, error) => {
@@ -47,7 +47,7 @@ async function bring(sink: Awaited<ReturnType<typeof openSink>>, items: readonly
     signal: new AbortController().signal,
     onRetry: () => {},
   });
-  return { letters, failures, outcome };
+  return { letters, failures, outcome: { ...outcome, rejected: rejected.length } };
 }
 
 const error = (status: number, type: string, reason = "scripted"): ItemReply => ({ status, error: { type, reason } });
