@@ -5,7 +5,6 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { AnyEvent } from "../atproto/event.ts";
-import { replyCode } from "../net/redis/errors.ts";
 import { type RedisLink, redisLink } from "../net/redis/link.ts";
 import type { Batch } from "../pipeline/batch.ts";
 import type { DeadLetter } from "../pipeline/deliver.ts";
@@ -16,7 +15,7 @@ import { batchStream, type OpenOptions, type Source } from "../pipeline/source.t
 import { unlessHeld } from "./held.ts";
 import { decodeEntry, rawEntry } from "./redis/decode.ts";
 import { byStream, Deliveries, type Delivery } from "./redis/deliveries.ts";
-import { createGroup, type GroupStream, joinGroup } from "./redis/group.ts";
+import { type GroupStream, isGroupGone, joinGroup } from "./redis/group.ts";
 import { type ConsumeLag, measureLag } from "./redis/lag.ts";
 import { type ConsumeFigures, DEFAULTS, type RedisSourceOptions } from "./redis/options.ts";
 import { patiently } from "./redis/patience.ts";
@@ -112,29 +111,46 @@ class Consumer implements RedisSource {
   }
 
   async *#batches(stop: AbortSignal, recall: OpenOptions<AnyEvent>["recall"]): AsyncGenerator<Batch<AnyEvent>, void> {
-    const { claimMs, claimIdleMs } = this.#options;
+    const { group } = this.#options;
     const before = this.#over;
     const { promise: over, resolve } = Promise.withResolvers<void>();
     this.#over = over;
     try {
       if (before) await this.#giveBack(before);
-      await patiently(() => this.#join(), stop);
-      yield* this.#recover(stop, recall, { counts: before === undefined });
-      for (let claimedAt = Date.now(); !stop.aborted;) {
-        if (Date.now() - claimedAt >= claimMs) {
-          claimedAt = Date.now();
-          if (await this.#claim(claimIdleMs, stop) > 0) yield* this.#recover(stop, recall);
-        }
-        const found = await this.#read(stop);
-        if (found === undefined) yield* this.#recover(stop, recall, { counts: false }); // what went into a broken connection
-        for (const [stream, entries] of found ?? []) {
-          yield await this.#batch(stream, entries, stop);
+      for (let from = this.#options.from;; from = "oldest") {
+        try {
+          await patiently(() => this.#join(from), stop);
+          return yield* this.#deliver(stop, recall, { counts: before === undefined });
+        } catch (error) {
+          if (!isGroupGone(error)) throw error;
+          log.warn("Group {group} is gone, it begins again: {error}", { group, error: messageOf(error) });
         }
       }
     } catch (error) {
       if (!stop.aborted) throw error;
     } finally {
       resolve();
+    }
+  }
+
+  /** What this consumer has already, and then what comes, until `stop`. */
+  async *#deliver(
+    stop: AbortSignal,
+    recall: OpenOptions<AnyEvent>["recall"],
+    { counts }: { counts: boolean },
+  ): AsyncGenerator<Batch<AnyEvent>, void> {
+    const { claimMs, claimIdleMs } = this.#options;
+    yield* this.#recover(stop, recall, { counts });
+    for (let claimedAt = Date.now(); !stop.aborted;) {
+      if (Date.now() - claimedAt >= claimMs) {
+        claimedAt = Date.now();
+        if (await this.#claim(claimIdleMs, stop) > 0) yield* this.#recover(stop, recall);
+      }
+      const found = await this.#read(stop);
+      if (found === undefined) yield* this.#recover(stop, recall, { counts: false }); // what went into a broken connection
+      for (const [stream, entries] of found ?? []) {
+        yield await this.#batch(stream, entries, stop);
+      }
     }
   }
 
@@ -147,8 +163,9 @@ class Consumer implements RedisSource {
     this.#reading = redisLink(this.#options.connection);
   }
 
-  async #join(): Promise<void> {
-    const { group, consumer, claimIdleMs, afterAck, trimMs, partitions, deadStream, streams, from } = this.#options;
+  /** @param from Where the group begins if it is made now. */
+  async #join(from: string): Promise<void> {
+    const { group, consumer, claimIdleMs, afterAck, trimMs, partitions, deadStream, streams } = this.#options;
     const deletes = afterAck === "delete";
     const join = { streams, partitions, group, consumer, from, deadStream, deletes };
     this.#streams = await joinGroup(this.#link, join);
@@ -171,11 +188,7 @@ class Consumer implements RedisSource {
 
   async #claim(idleMs: number, signal: AbortSignal): Promise<number> {
     let claimed = 0;
-    try {
-      for (const { name } of this.#streams) claimed += await claimIdle(this.#recovery(name, signal), idleMs);
-    } catch (error) {
-      if (replyCode(error) !== "NOGROUP") throw error; // the next read makes the group again
-    }
+    for (const { name } of this.#streams) claimed += await claimIdle(this.#recovery(name, signal), idleMs);
     return claimed;
   }
 
@@ -189,10 +202,7 @@ class Consumer implements RedisSource {
     for (const { name } of this.#streams) {
       const groups = recoverable({ ...this.#recovery(name, stop), counts });
       for (;;) {
-        const { done, value } = await groups.next().catch((error) => {
-          if (replyCode(error) !== "NOGROUP") throw error;
-          return { done: true as const, value: undefined }; // the next read makes the group again
-        });
+        const { done, value } = await groups.next();
         if (done || stop.aborted) break;
         for (const id of value.dead) await this.#bury(name, id, "deliveries", stop);
         this.#figures.redelivered += value.entries.length;
@@ -214,17 +224,10 @@ class Consumer implements RedisSource {
     try {
       return await this.#reading.send(names[0]!, args, { signal, blockMs }) ?? [];
     } catch (error) {
-      if (replyCode(error) !== "NOGROUP") {
-        if (!(error instanceof TransientError)) throw error;
-        log.warn("Cannot read: {error}", { error: messageOf(error) });
-        await delay(LEAST_WAIT_MS, signal);
-        return undefined;
-      }
-      log.warn("Group {group} is gone, it begins again: {error}", { group, error: messageOf(error) });
-      await patiently(async () => {
-        for (const name of names) await createGroup(this.#link, name, group, "0");
-      }, signal);
-      return [];
+      if (isGroupGone(error) || !(error instanceof TransientError)) throw error;
+      log.warn("Cannot read: {error}", { error: messageOf(error) });
+      await delay(LEAST_WAIT_MS, signal);
+      return undefined;
     }
   }
 

@@ -16,4 +16,6 @@ Deno.test("waiting ends when it is to stop, and with what only the user can mend
   stop.abort(new Error("Stopped"));
   await assert.rejects(away, /Stopped/);
   await assert.rejects(patiently(() => Promise.reject(new ConfigError("Wrong")), undefined, () => {}), ConfigError);
+  const gone = () => Promise.reject(new TransientError("Gone"));
+  await assert.rejects(patiently(gone, undefined, () => {}, (error) => error instanceof TransientError), /Gone/);
 });

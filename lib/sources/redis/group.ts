@@ -81,8 +81,13 @@ function startOf(from: string): string {
   return from === "oldest" ? "0" : from === "new" ? "$" : from;
 }
 
+/** Whether somebody has deleted the group, or its stream: it does not come back by waiting. */
+export function isGroupGone(error: unknown): boolean {
+  return replyCode(error) === "NOGROUP";
+}
+
 /** Makes a group and its stream unless they are there. */
-export async function createGroup(link: RedisLink, stream: string, group: string, id: string): Promise<void> {
+async function createGroup(link: RedisLink, stream: string, group: string, id: string): Promise<void> {
   try {
     await link.send(stream, ["XGROUP", "CREATE", stream, group, id, "MKSTREAM"]);
   } catch (error) {
