@@ -4,10 +4,12 @@
  * @module
  */
 import type { DeadLetterEntry } from "../lib/state/dead_letter_reader.ts";
+import { printable } from "./kit/terminal.ts";
 
 /** An entry on one line. */
 export function lineOf({ id, at, stage, reason, host, error }: DeadLetterEntry, state: string): string {
-  return [id, at, stage, reason, host ?? "-", error, ...(state === "open" ? [] : [`(${state})`])].join("  ");
+  const parts = [id, at, stage, reason, host ?? "-", error, ...(state === "open" ? [] : [`(${state})`])];
+  return printable(parts.join("  ").replaceAll(/\s*[\r\n]+\s*/g, " "));
 }
 
 /** A member a line; text as it reads, bytes as a hex dump. */
@@ -17,13 +19,6 @@ export function wholeText(entry: Readonly<Record<string, unknown>>): string {
     const shown = typeof value === "string" ? value : JSON.stringify(value);
     return `${name}: ${printable(shown)}`;
   }).join("\n") + "\n";
-}
-
-/** What came from outside must not steer the terminal. */
-export function printable(shown: string): string {
-  // deno-lint-ignore no-control-regex
-  const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
-  return shown.replaceAll(controls, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function hexDump(bytes: Uint8Array): string {

@@ -20,7 +20,7 @@ export const EXIT = { ok: 0, failed: 1, misuse: 2, deadLetters: 3, locked: 75 } 
 
 /** The exit status for what a command threw. */
 export function exitStatus(error: unknown): number {
-  if (error instanceof ConfigError) return EXIT.misuse;
+  if (error instanceof ConfigError || error instanceof Deno.errors.NotCapable) return EXIT.misuse;
   if (error instanceof LockHeldError) return EXIT.locked;
   // Whoever read our output has enough of it: that is success.
   if (error instanceof OutputClosedError || error instanceof Deno.errors.BrokenPipe) return EXIT.ok;
@@ -38,6 +38,7 @@ export function isForeseen(error: unknown): boolean {
     DeadRatioError,
     PoisonError,
     RewoundError,
+    Deno.errors.NotCapable, // it says which permission is missing
   ];
   return foreseen.some((type) => error instanceof type);
 }

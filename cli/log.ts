@@ -7,9 +7,10 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { LogLevel, LogRecord, Sink, TextFormatter } from "@logtape/logtape";
 import { recentErrors } from "../lib/ops/recent_errors.ts";
 import { ConfigError, messageOf } from "../lib/pipeline/errors.ts";
+import { openPrivateSync } from "../lib/state/files.ts";
 import type { Values } from "./kit/declaration.ts";
 import { redactText } from "./kit/redact.ts";
-import { systemReason } from "./kit/terminal.ts";
+import { printable, systemReason } from "./kit/terminal.ts";
 import type { GlobalOptions } from "./options/global.ts";
 
 /** The newest warnings and errors of this process, for the operations server. */
@@ -81,8 +82,9 @@ function lower(level: LogLevel | null, other: LogLevel): LogLevel {
 
 function openLogFile(path: string): Deno.FsFile {
   try {
-    return Deno.openSync(path, { append: true, create: true, mode: 0o600 });
+    return openPrivateSync(path, { append: true, create: true });
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     throw new ConfigError(`Cannot open log file "${path}": ${systemReason(error)}`, { cause: error });
   }
 }
@@ -120,5 +122,7 @@ function quote(text: string): string {
 
 /** One record is one line, and a server's words cannot steer the terminal. */
 function escapeControls(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (c) => c === "\n" ? "\\n" : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return printable(
+    text.replaceAll(/\p{Cc}/gu, (c) => c === "\n" ? "\\n" : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`),
+  );
 }

@@ -18,14 +18,14 @@ async function logged(
   const log = getLogger(["bskyingest", "sqlite"]);
   log.debug("Detail");
   log.info("Opened {path}", { path: "a b.db", rows: 5, note: "x y" });
-  log.warn("Two\nlines \x1b[31m");
+  log.warn("Two\nlines \x1b[31m\u202e");
   return lines;
 }
 
 Deno.test("text: time, level, category, message and the properties that the message does not show", async () => {
   const [info, warning] = await logged({}, true);
   assert.match(info!, /^\d\d:\d\d:\d\d info sqlite: Opened a b\.db rows=5 note="x y"$/);
-  assert.match(warning!, /^\d\d:\d\d:\d\d warning sqlite: Two\\nlines \\x1b\[31m$/);
+  assert.match(warning!, /^\d\d:\d\d:\d\d warning sqlite: Two\\nlines \\x1b\[31m\\u202e$/);
   assert.match((await logged({}))[0]!, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info sqlite: /);
 });
 
@@ -45,7 +45,7 @@ Deno.test("W28: warnings are kept for the operations server, newest first, whate
   }
   assert.deepEqual(recent.list.map(({ level, category, message }) => [level, category, message]), [
     ["error", "redis", "Cannot reach redis://me:***@host"],
-    ["warning", "sqlite", "Two\nlines \x1b[31m"],
+    ["warning", "sqlite", "Two\nlines \x1b[31m\u202e"],
   ]);
   recent.clear();
   assert.deepEqual(recent.list, []);

@@ -5,6 +5,7 @@
  */
 import type { Counters } from "../lib/pipeline/counters.ts";
 import type { SourceStats } from "../lib/pipeline/source.ts";
+import { printable } from "./kit/terminal.ts";
 import { spanText } from "./kit/units.ts";
 
 /** Collections that a person is told of; `--json` has all. */
@@ -192,7 +193,7 @@ export function readableCursor(cursor: string): unknown {
 export function collectionsText(counts: readonly (readonly [name: string, count: number])[]): string[] {
   if (counts.length <= 1) return [];
   const n = (value: number) => value.toLocaleString("en-US");
-  const named = counts.slice(0, TOP).map(([name, count]) => `${name} ${n(count)}`);
+  const named = counts.slice(0, TOP).map(([name, count]) => `${printable(name)} ${n(count)}`);
   return [`${named.join(", ")}${counts.length > TOP ? `, ${n(counts.length - TOP)} more` : ""}`];
 }
 

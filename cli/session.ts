@@ -12,7 +12,7 @@ import type { Options, Values } from "./kit/declaration.ts";
 import { unknownKeys } from "./kit/file_keys.ts";
 import { checkPositionals } from "./kit/positionals.ts";
 import { resolve, type Resolved } from "./kit/resolve.ts";
-import type { Output } from "./kit/terminal.ts";
+import { type Output, printable } from "./kit/terminal.ts";
 import { type GlobalOptions, globalOptions } from "./options/global.ts";
 import { KilledError } from "./signals.ts";
 
@@ -29,12 +29,12 @@ export interface Session {
 export function report({ output, path }: Session, error: unknown): void {
   output.status(undefined);
   if (error instanceof ConfigError) {
-    for (const fault of error.faults) output.stderr(fault.replaceAll(/\s*[\r\n]+\s*/g, " "));
+    for (const fault of error.faults) output.stderr(printable(fault.replaceAll(/\s*[\r\n]+\s*/g, " ")));
     output.stderr(error.hint ?? `See "${["bskyingest", ...path].join(" ")} --help"`);
   } else if ([OutputClosedError, Deno.errors.BrokenPipe, KilledError].some((type) => error instanceof type)) {
     return;
   } else if (isForeseen(error) || !(error instanceof Error)) {
-    output.stderr(messageOf(error));
+    output.stderr(printable(messageOf(error)));
   } else {
     output.stderr(error.stack ?? messageOf(error));
   }

@@ -40,11 +40,16 @@ async function cached(cache: string, path: string): Promise<Record<string, unkno
   return undefined;
 }
 
-async function row(cache: string, { name, version, direct }: Dependency): Promise<string[]> {
+/** What is known of a package: name, version, licence, day and age, and whether deno.json names it. `now` in milliseconds since 1970. */
+export async function row(
+  cache: string,
+  { name, version, direct }: Dependency,
+  now: number = Date.now(),
+): Promise<string[]> {
   const manifest = await cached(cache, `${name}/${version}/package.json`);
   const times = (await cached(cache, `${name}/registry.json`))?.["time"] as Record<string, string> | undefined;
   const published = times?.[version];
-  const days = published === undefined ? "-" : `${Math.floor((Date.now() - Date.parse(published)) / 86_400_000)} days`;
+  const days = published === undefined ? "-" : `${Math.floor((now - Date.parse(published)) / 86_400_000)} days`;
   return [
     name,
     version,

@@ -4,7 +4,7 @@
  * @module
  */
 import { PoisonError } from "../lib/pipeline/errors.ts";
-import type { FuzzTarget } from "./fuzz_targets.ts";
+import type { FuzzTarget } from "./fuzz_target.ts";
 
 const GOOD = '{"a":1,"b":[2,3]}';
 

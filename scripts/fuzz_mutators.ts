@@ -128,9 +128,36 @@ export const MUTATORS: Readonly<Record<string, Mutator>> = {
   repeatPiece,
 };
 
+/** What databases are made of here. */
+export const PAGE_BYTES = 512;
+
+/** Puts a page in the place of another one. */
+const movePage: Mutator = (input, random) => {
+  const out = input.slice();
+  const page = () => below(Math.max(1, out.length / PAGE_BYTES), random) * PAGE_BYTES;
+  const from = page();
+  out.copyWithin(page(), from, from + PAGE_BYTES);
+  return out;
+};
+
+/** Spoils the beginning of a page, where its structure is. */
+const pageHead: Mutator = (input, random) => {
+  const out = input.slice();
+  const at = below(Math.max(1, out.length / PAGE_BYTES), random) * PAGE_BYTES + below(40, random);
+  if (at < out.length) out[at] = below(256, random);
+  return out;
+};
+
+/** Ways that leave everything else where it is: what is shifted is no database any more, and nothing in it is looked at. */
+export const IN_PLACE: readonly Mutator[] = [flipBits, lengthField, truncate, movePage, pageHead, pageHead];
+
 /** One of the samples, spoiled in one to four ways. */
-export function mutate(samples: readonly Uint8Array[], random: Random): Uint8Array {
+export function mutate(
+  samples: readonly Uint8Array[],
+  random: Random,
+  mutators: readonly Mutator[] = Object.values(MUTATORS),
+): Uint8Array {
   let input = pick(samples, random);
-  for (let n = 1 + below(4, random); n > 0; n--) input = pick(Object.values(MUTATORS), random)(input, random, samples);
+  for (let n = 1 + below(4, random); n > 0; n--) input = pick(mutators, random)(input, random, samples);
   return input;
 }

@@ -4,18 +4,15 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { parseConfig } from "../cli/kit/config_file.ts";
 import { type AtEvent, dedupeKey, toJson } from "../lib/atproto/event.ts";
 import { weigh } from "../lib/pipeline/batch.ts";
 import { makePlan } from "../lib/sources/jetstream/options.ts";
 import { openCompressor } from "../lib/net/zstd/compressor.ts";
 import { openDecompressor } from "../lib/net/zstd/decompressor.ts";
 import { PROBE } from "../lib/net/zstd/node_zlib.ts";
-import { parsePosition } from "../lib/sources/jetstream/position.ts";
 import { Reader } from "../lib/sources/jetstream/reader.ts";
 import { Track } from "../lib/sources/jetstream/track.ts";
 import type { Wire } from "../lib/sources/jetstream/url.ts";
-import { fileCheckpoints } from "../lib/state/file_checkpoint.ts";
 import {
   labelSamples,
   readLabelFrame,
@@ -26,27 +23,43 @@ import {
   relaySamples,
   repoSamples,
 } from "./fuzz_frames.ts";
+import { answerSamples, readAnswer } from "./fuzz_answers.ts";
+import { entrySamples, payloadSamples, readEntry, readPayload, readVector, vectorSamples } from "./fuzz_entries.ts";
+import {
+  archiveSamples,
+  megastreamSamples,
+  queueSamples,
+  readMegastream,
+  sqliteSamples,
+  useQueue,
+  useSqlite,
+  useWebhook,
+  webhookSamples,
+} from "./fuzz_files.ts";
+import { IN_PLACE } from "./fuzz_mutators.ts";
+import type { FuzzTarget } from "./fuzz_target.ts";
 import { askOps, opsSamples } from "./fuzz_ops.ts";
+import { readRecording, recordingSamples } from "./fuzz_recordings.ts";
 import { rawPosts, readRows } from "./fuzz_rows.ts";
 import { pageSamples, readConnection, readListPage } from "./fuzz_sources.ts";
-
-/** A reader of input. */
-export interface FuzzTarget {
-  readonly name: string;
-  /** Good inputs, from which the bad ones are made; `run` accepts each. */
-  readonly samples: () => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
-  /** Reads one input. It may refuse it by a PoisonError or a ConfigError; any other error is a finding. */
-  readonly run: (input: Uint8Array) => unknown;
-}
+import {
+  configSamples,
+  jetstreamStateSamples,
+  letterSamples,
+  positionSamples,
+  processedSamples,
+  readConfig,
+  readJetstreamState,
+  readLetters,
+  readPositions,
+  readState,
+  readStats,
+  stateSamples,
+  statsSamples,
+  useProcessed,
+} from "./fuzz_state.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-const CONFIG_FILES = [
-  'log-level = "debug"\nbatch-size = 500\nquiet = false\ncollections = ["app.bsky.feed.post", "app.bsky.feed.like"]\n',
-  '# comment\n[jetstream]\ninstance = ["wss://one.example/subscribe"]\nidle-timeout = "30s"\nshare = 0.25\n\n[replay]\nspeed = 10\n',
-  "[jetstream]\nsince = 2026-01-01T00:00:00Z\ntext = '''\nline\n'''\nnested = { a = { b = [1, 2, [3]] } }\n[[jetstream.many]]\nx = 1\n",
-];
 
 const DID = "did:plc:wq4aajammjtxdomz3e23667t";
 const RECORD = {
@@ -124,23 +137,6 @@ function isGood(event: AtEvent): boolean {
   return event.did === DID && event.kind === "commit" && event.commit.rkey === COMMIT.rkey;
 }
 
-const POSITION = { v: 1, host: "localhost", wire: "v1", time_us: 1783175888085434, seq: 7, recent: ["AAAAAAAA"] };
-const STATE_FILES = [
-  { last_time_us: POSITION.time_us, updated_at: "2026-07-04T14:38:09Z", cursor: POSITION },
-  { last_time_us: POSITION.time_us, updated_at: "2026-07-04T14:38:09Z" },
-];
-
-async function loadState(input: Uint8Array): Promise<void> {
-  const path = await Deno.makeTempFile();
-  try {
-    await Deno.writeFile(path, input);
-    const cursor = await fileCheckpoints(path, { format: "jetstream" }).load("jetstream");
-    if (cursor !== undefined) parsePosition(cursor);
-  } finally {
-    await Deno.remove(path);
-  }
-}
-
 /** Frames as a server makes them, and ones without checksum: what spoils those is not found that easily. */
 async function zstdSamples(): Promise<Uint8Array[]> {
   const texts = [...V1_MESSAGES, ...V2_MESSAGES].map((message) => JSON.stringify(message));
@@ -178,11 +174,7 @@ async function readZstd(input: Uint8Array): Promise<void> {
 
 /** Every target, in the order of a run without names. */
 export const TARGETS: readonly FuzzTarget[] = [
-  {
-    name: "toml",
-    samples: () => CONFIG_FILES.map((text) => encoder.encode(text)),
-    run: (input) => parseConfig("config.toml", decoder.decode(input)),
-  },
+  { name: "config", samples: configSamples, run: readConfig },
   { name: "jetstream-v1", samples: jsonSamples(V1_MESSAGES), run: readBetweenGoodOnes("v1", ["all"]) },
   { name: "jetstream-v1-prefilter", samples: jsonSamples(V1_MESSAGES), run: readBetweenGoodOnes("v1", ["a.b.c"]) },
   {
@@ -195,19 +187,29 @@ export const TARGETS: readonly FuzzTarget[] = [
     samples: async () => await compressed(jsonSamples(V1_MESSAGES)()),
     run: readBetweenGoodOnes("v1", ["all"], true),
   },
-  {
-    name: "position",
-    samples: jsonSamples([POSITION, POSITION.time_us]),
-    run: (input) => parsePosition(decoder.decode(input)),
-  },
+  { name: "position", samples: positionSamples, run: readPositions },
   { name: "zstd", samples: zstdSamples, run: readZstd },
-  { name: "state-file", samples: jsonSamples(STATE_FILES), run: loadState },
+  { name: "jetstream-state", samples: jetstreamStateSamples, run: readJetstreamState },
+  { name: "state-file", samples: stateSamples, run: readState },
+  { name: "processed-files", samples: processedSamples, run: useProcessed },
+  { name: "stats-file", samples: statsSamples, run: readStats },
+  { name: "dead-letter", samples: letterSamples, run: readLetters },
+  { name: "db-zip", samples: archiveSamples, run: readMegastream },
+  { name: "megastream-db", samples: megastreamSamples, run: readMegastream, mutators: IN_PLACE },
   { name: "megastream-row", samples: rawPosts, run: readRows },
+  { name: "vector", samples: vectorSamples, run: readVector },
   { name: "relay-frame", samples: relaySamples, run: readRelayFrame },
   { name: "label-frame", samples: labelSamples, run: readLabelFrame },
   { name: "record", samples: recordSamples, run: readRecord },
   { name: "repo", samples: repoSamples, run: readRepo },
   { name: "relay-connection", samples: relaySamples, run: readConnection },
   { name: "list-page", samples: pageSamples, run: readListPage },
+  { name: "redis-entry", samples: entrySamples, run: readEntry },
+  { name: "queue-row", samples: payloadSamples, run: readPayload },
+  { name: "recording", samples: recordingSamples, run: readRecording },
+  { name: "sqlite-db", samples: sqliteSamples, run: useSqlite, mutators: IN_PLACE },
+  { name: "queue-db", samples: queueSamples, run: useQueue, mutators: IN_PLACE },
+  { name: "webhook-db", samples: webhookSamples, run: useWebhook, mutators: IN_PLACE },
+  { name: "webhook-answer", samples: answerSamples, run: readAnswer },
   { name: "listen", samples: opsSamples, run: askOps },
 ];

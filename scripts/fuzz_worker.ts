@@ -7,7 +7,7 @@
 import { ConfigError, PoisonError } from "../lib/pipeline/errors.ts";
 import { randomFrom } from "../tests/support/random.ts";
 import { mutate } from "./fuzz_mutators.ts";
-import type { FuzzTarget } from "./fuzz_targets.ts";
+import type { FuzzTarget } from "./fuzz_target.ts";
 
 /** What the worker is told. */
 export interface FuzzJob {
@@ -43,6 +43,13 @@ async function feed(target: FuzzTarget, input: Uint8Array): Promise<boolean> {
   }
 }
 
+/** A bad input must not spoil the next good one. */
+async function feedAndGoOn(target: FuzzTarget, input: Uint8Array, good: Uint8Array): Promise<boolean> {
+  const refused = await feed(target, input);
+  if (refused) await target.run(good);
+  return refused;
+}
+
 async function work(job: FuzzJob): Promise<FuzzReport> {
   const { TARGETS } = await import(job.targets) as { TARGETS: readonly FuzzTarget[] };
   const target = TARGETS.find(({ name }) => name === job.target)!;
@@ -54,15 +61,17 @@ async function work(job: FuzzJob): Promise<FuzzReport> {
     for (const sample of samples) await target.run(sample);
     while (performance.now() < end) {
       const random = randomFrom(job.seed + inputs);
-      const input = mutate(samples, random);
+      const input = mutate(samples, random, target.mutators);
       Atomics.store(job.progress, 0, ++inputs);
+      const good = samples[inputs % samples.length]!;
       const begun = performance.now();
-      if (await feed(target, input)) {
-        refused++;
-        await target.run(samples[inputs % samples.length]!); // a bad input must not spoil the next good one
-      }
-      const ms = performance.now() - begun;
-      if (ms > job.limitMs) return { inputs, refused, fault: `It took ${Math.round(ms)} ms` };
+      if (await feedAndGoOn(target, input, good)) refused++;
+      if (performance.now() - begun <= job.limitMs) continue;
+      // It may be the machine that was busy.
+      const again = performance.now();
+      await feedAndGoOn(target, input, good);
+      const ms = Math.round(performance.now() - again);
+      if (ms > job.limitMs) return { inputs, refused, fault: `It took ${ms} ms` };
     }
     return { inputs, refused };
   } catch (error) {

@@ -1,5 +1,6 @@
 /**
- * This project's own lint rules: layers that only look down, no output and no exit in the library, and how errors are worded.
+ * This project's own lint rules: layers that only look down, no output and no exit in the library, no programs and no files for
+ * everybody in the product, and how errors are worded.
  * `deno lint` loads it by its default export, the only one in the project.
  *
  * @module
@@ -30,7 +31,7 @@ function inRepository(filename: string): string {
 }
 
 function isFree(path: string): boolean {
-  return path.startsWith("scripts/") || path.startsWith("tests/") || path.endsWith("_test.ts");
+  return path.startsWith("scripts/") || path.startsWith("tests/") || /_test\.ts$|\/test_\w+\.ts$/.test(path);
 }
 
 /** The entry of `LAYERS` that a path belongs to, and its row; `undefined` for a path that is in none. */
@@ -113,6 +114,59 @@ function noDefaultExport(context: Deno.lint.RuleContext): Visitor {
   };
 }
 
+/** Nothing that the product reads can become a program: no processes, no foreign functions, no code that is made of text. */
+function noProgram(context: Deno.lint.RuleContext): Visitor {
+  if (isFree(inRepository(context.filename))) return {};
+  const report = (node: Deno.lint.Node): void =>
+    context.report({ node, message: "The product starts no programs and makes no code of text" });
+  return {
+    "MemberExpression[object.name=Deno][property.name=/^(Command|dlopen)$/]": report,
+    "MemberExpression[object.name=Deno][computed=true]": report,
+    "NewExpression[callee.name=/^(Function|Worker)$/]": report,
+    "CallExpression[callee.name=/^(Function|eval|require)$/]": report,
+    "MemberExpression[property.name=eval]": report,
+    ImportDeclaration(node) {
+      if (/^(node:)?(child_process|cluster|module|vm|worker_threads)$/.test(node.source.value)) report(node);
+    },
+    ImportExpression(node) {
+      if (node.source.type !== "Literal") report(node);
+    },
+  };
+}
+
+/** What opens files without regard to who may read them, and to symlinks. */
+const OPENS_FILES = /^(open|create|writeFile|writeTextFile)(Sync)?$/;
+
+/** The value of a member of an object literal, as the source has it: `true`, `false`, or something that is computed. */
+function memberOf(node: Deno.lint.Node | undefined, name: string): unknown {
+  if (node?.type !== "ObjectExpression") return undefined;
+  for (const each of node.properties) {
+    if (each.type !== "Property" || each.key.type !== "Identifier" || each.key.name !== name) continue;
+    return each.value.type === "Literal" ? each.value.value : "computed";
+  }
+  return undefined;
+}
+
+/** Files are made by `lib/state/files.ts`, or are new: 0600, and never behind a symlink that somebody else has put there. */
+function privateFiles(context: Deno.lint.RuleContext): Visitor {
+  const path = inRepository(context.filename);
+  if (isFree(path) || path === "lib/state/files.ts") return {};
+  return {
+    CallExpression(node) {
+      const { callee } = node;
+      if (callee.type !== "MemberExpression" || callee.object.type !== "Identifier") return;
+      if (callee.object.name !== "Deno" || callee.property.type !== "Identifier") return;
+      const name = OPENS_FILES.exec(callee.property.name)?.[1];
+      if (name === undefined) return;
+      const options = node.arguments[name.startsWith("write") ? 2 : 1];
+      const given = memberOf(options, "create");
+      const makes = name === "open" ? given !== undefined && given !== false : given !== false;
+      if (!makes || memberOf(options, "createNew") === true) return;
+      context.report({ node, message: "Make files with openPrivate or replaceFile of lib/state, or as new ones" });
+    },
+  };
+}
+
 /** The position of the message among the arguments of an error's constructor. */
 const MESSAGE_AT: Readonly<Record<string, number>> = { AggregateError: 1, PoisonError: 1 };
 
@@ -159,6 +213,8 @@ const plugin: Deno.lint.Plugin = {
     "no-console": { create: noConsole },
     "no-exit": { create: noExit },
     "no-default-export": { create: noDefaultExport },
+    "no-program": { create: noProgram },
+    "private-files": { create: privateFiles },
     "error-message": { create: errorMessage },
   },
 };

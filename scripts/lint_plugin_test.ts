@@ -93,6 +93,58 @@ Deno.test("no-default-export: everywhere but in the lint plugin", () => {
   deepEqual(rules("scripts/lint_plugin.ts", "export default 1;"), []);
 });
 
+Deno.test("no-program: no processes, no foreign functions, no code that is made of text", () => {
+  for (
+    const bad of [
+      'new Deno.Command("sh");',
+      'Deno["Command"];',
+      'Deno.dlopen("x", {});',
+      'import { spawn } from "node:child_process"; spawn("sh");',
+      'import vm from "node:vm"; vm.runInThisContext("1");',
+      'new Function("return 1");',
+      'Function("return 1");',
+      'eval("1");',
+      'globalThis.eval("1");',
+      'new Worker("data:text/javascript,1");',
+      "await import(name);",
+      "await import(`./${name}.ts`);",
+    ]
+  ) {
+    deepEqual(rules("lib/net/x.ts", bad), ["no-program"], bad);
+    deepEqual(rules("cli/x.ts", bad), ["no-program"], bad);
+    deepEqual(rules("tests/x.ts", bad), [], bad);
+  }
+  for (const good of ['await import("./y.ts");', 'db.exec("SELECT 1");', "evaluate();", "Deno.pid;"]) {
+    deepEqual(rules("lib/net/x.ts", good), [], good);
+  }
+});
+
+Deno.test("private-files: files are new, or made by lib/state/files.ts", () => {
+  for (
+    const bad of [
+      "Deno.open(path, { write: true, create: true });",
+      "Deno.open(path, { write: true, create });",
+      "Deno.openSync(path, { append: true, create: true, mode: 0o600 });",
+      "Deno.create(path);",
+      "Deno.writeTextFileSync(path, text, { mode: 0o600 });",
+      "Deno.writeFile(path, bytes);",
+    ]
+  ) {
+    deepEqual(rules("lib/sinks/x.ts", bad), ["private-files"], bad);
+    deepEqual(rules("lib/state/files.ts", bad), [], bad);
+    deepEqual(rules("scripts/x.ts", bad), [], bad);
+  }
+  for (
+    const good of [
+      "Deno.open(path);",
+      "Deno.open(path, { write: true, createNew: true, mode: 0o600 });",
+      "Deno.writeFile(path, bytes, { createNew: true });",
+      "Deno.writeFile(path, bytes, { create: false });",
+      "openPrivate(path, { write: true, create: true });",
+    ]
+  ) deepEqual(rules("lib/sinks/x.ts", good), [], good);
+});
+
 Deno.test("error-message: a capital at the beginning, no full stop at the end", () => {
   const count = (expression: string) => rules("lib/net/x.ts", `throw ${expression};`).length;
   for (

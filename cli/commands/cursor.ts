@@ -6,6 +6,7 @@
 import { ConfigError } from "../../lib/pipeline/errors.ts";
 import { type CommandContext, type CommandGroup, defineSubcommand } from "../kit/command.ts";
 import { toggle } from "../kit/option.ts";
+import { printable } from "../kit/terminal.ts";
 import { deliveryOptions, sinkOptions } from "../options/delivery.ts";
 import { redisConnectionOptions, redisOptions } from "../options/redis.ts";
 
@@ -43,7 +44,7 @@ const show = defineSubcommand({
     if (rows.length === 0) context.stderr(`No saved positions in ${store.place}`);
     for (const row of rows) {
       await context.stdout(context.globals.json ? JSON.stringify(positionJson(row)) : positionLine(row, Date.now()));
-      if (context.globals.verbose && !context.globals.json) await context.stdout(`  ${row.cursor}`);
+      if (context.globals.verbose && !context.globals.json) await context.stdout(printable(`  ${row.cursor}`));
     }
     return 0;
   },
@@ -66,7 +67,7 @@ const set = defineSubcommand({
     const before = await known(store, key);
     const after = readCursorValue(value, before);
     await store.set(key, after);
-    context.stderr(`Position ${key} of ${store.place}: was ${before}, is ${after}`);
+    context.stderr(printable(`Position ${key} of ${store.place}: was ${before}, is ${after}`));
     return 0;
   },
 });
@@ -88,7 +89,9 @@ const clear = defineSubcommand({
     const before = new Map<string, string>();
     for (const key of keys) before.set(key, await known(store, key));
     await store.clear(keys);
-    for (const [key, cursor] of before) context.stderr(`Position ${key} of ${store.place}: was ${cursor}, is none`);
+    for (const [key, cursor] of before) {
+      context.stderr(printable(`Position ${key} of ${store.place}: was ${cursor}, is none`));
+    }
     return 0;
   },
 });

@@ -6,7 +6,7 @@
 import type { CheckResult } from "../doctor/check.ts";
 import type { Loaded } from "../doctor/settings.ts";
 import type { Action, CommandContext, CommandGroup, Subcommand } from "../kit/command.ts";
-import type { Options } from "../kit/declaration.ts";
+import { flagsOnly, type Options } from "../kit/declaration.ts";
 import { wantsColor } from "../kit/terminal.ts";
 import { command as backfill } from "./backfill.ts";
 import { command as consume } from "./consume.ts";
@@ -55,7 +55,7 @@ function checkOf(name: string): Subcommand {
   return {
     brief: `Check what a run of ${name} would need`,
     examples: [{ run: `bskyingest doctor ${name} ${args}`, does: "with the options of a run" }],
-    options: flagsOf(options),
+    options: flagsOnly(options),
     withoutConfigFile: true,
     async run(context) {
       const { loadSettings } = await import("../doctor/settings.ts");
@@ -67,13 +67,6 @@ function checkOf(name: string): Subcommand {
       return ok ? 0 : 1;
     },
   };
-}
-
-/** Only flags are ours: environment and configuration file speak to the command that is checked. */
-function flagsOf(options: Options): Options {
-  return Object.fromEntries(
-    Object.entries(options).map(([key, option]) => [key, { ...option, flagOnly: true, inFile: false }]),
-  );
 }
 
 async function print({ globals, env, stdout }: CommandContext, checks: readonly CheckResult[]): Promise<void> {

@@ -7,6 +7,9 @@ import { type CommandGroup, defineSubcommand } from "../kit/command.ts";
 import { recordFirehoseOptions, recordJetstreamOptions, recordLabelerOptions } from "../options/record.ts";
 
 const KEEPS = "keeps no position. -n counts messages. Killed at any moment, the file lacks the last second at most.";
+const FRAMES =
+  `Begins live, or where --cursor says, and ${KEEPS} Frames are binary, so that --format ndjson has no place ` +
+  "for them. One recording has one host.";
 
 const jetstream = defineSubcommand({
   brief: "Save what Jetstream sends, byte for byte, for replay",
@@ -24,8 +27,7 @@ const jetstream = defineSubcommand({
 
 const firehose = defineSubcommand({
   brief: "Save the frames of a relay or PDS, byte for byte, for replay",
-  description: `Begins live, or where --cursor says, and ${KEEPS} Frames are binary, so that --format ndjson has no ` +
-    "place for them. One recording has one host.",
+  description: FRAMES,
   examples: [
     { run: "bskyingest record firehose -t 60", does: "a minute of bsky.network into firehose-<time>.rec.zst" },
     { run: "bskyingest record firehose -n 1000 --format frames --out frames.bin.zst", does: "frames and no times" },
@@ -39,8 +41,7 @@ const firehose = defineSubcommand({
 
 const labeler = defineSubcommand({
   brief: "Save the frames of a labeler, byte for byte, for replay",
-  description: `Begins live, or where --cursor says, and ${KEEPS} Frames are binary, so that --format ndjson has no ` +
-    "place for them. One recording has one host.",
+  description: FRAMES,
   examples: [
     { run: "bskyingest record labeler --cursor oldest -n 10000", does: "the first 10,000 frames of mod.bsky.app" },
   ],

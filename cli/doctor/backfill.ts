@@ -12,12 +12,11 @@ import { prefixOf, stateOf } from "../ingest/live_sources.ts";
 import { SHORT_LIST, simulateRelay } from "../ingest/simulate_relay.ts";
 import type { IngestOptions } from "../ingest/transfer.ts";
 import type { backfillOptions } from "../options/firehose.ts";
-import { type Check, CHECK_MS, fail, type Finding, ok, runChecks, warn } from "./check.ts";
-import { checkClock } from "./clock.ts";
-import { authorityOf, networkChecks } from "./network.ts";
+import { type Check, CHECK_MS, fail, type Finding, ok, warn } from "./check.ts";
+import { networkChecks } from "./network.ts";
 import { examineRun, type Run, targetOf } from "./run.ts";
-import { savedPositions, together } from "./saved.ts";
 import type { Settings } from "./settings.ts";
+import { sideBySide } from "./side_by_side.ts";
 
 /** A page with one entry is shorter than that, in bytes. */
 const MOST_BYTES = 64 * 1024;
@@ -38,18 +37,14 @@ async function prepare(
   const keyPrefix = prefixOf(settings, target.key, target.sink, simulate);
   const { keys } = listRepos({ hosts, ...(alias !== undefined && { alias }), keyPrefix });
   const endpoints = readHosts(hosts, alias, []);
-  const urls = endpoints.map(({ http }) => http);
-  return {
+  return sideBySide({
     target,
+    endpoints,
     keys,
-    net: urls.map((url) => authorityOf(new URL(url))),
-    source: () => runChecks(endpoints.flatMap(listChecks)),
-    async position() {
-      const saved = await savedPositions(target, values, keys);
-      return together(endpoints.map(({ host }, i) => positionFinding(host, saved[i], restart)));
-    },
-    others: [{ name: "clock", optional: true, run: (signal) => checkClock(urls, signal) }],
-  };
+    values,
+    checks: endpoints.flatMap(listChecks),
+    judge: (saved, i) => positionFinding(endpoints[i]!.host, saved, restart),
+  });
 }
 
 function listChecks(endpoint: Endpoint): Check[] {

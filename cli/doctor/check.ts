@@ -5,6 +5,7 @@
  */
 import { ConfigError, messageOf } from "../../lib/pipeline/errors.ts";
 import { redactText } from "../kit/redact.ts";
+import { printable } from "../kit/terminal.ts";
 
 /** What a check came to. */
 export type Verdict = "ok" | "warn" | "fail" | "skip";
@@ -95,7 +96,6 @@ function thrown(error: unknown, optional = false): Finding {
 /** On one line, without passwords, and without what could steer a terminal: servers are quoted here. */
 function shown(text: string): string {
   const line = redactText(text).replaceAll(/\s+/g, " ").trim();
-  // deno-lint-ignore no-control-regex
-  const plain = line.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const plain = printable(line);
   return plain.length <= MOST_WORDS ? plain : `${plain.slice(0, MOST_WORDS)}...`;
 }

@@ -59,6 +59,21 @@ export async function loadSettings<O extends Options>(
   };
 }
 
+/**
+ * The same for whoever runs with them.
+ *
+ * @throws {ConfigError} where something is wrong with them.
+ */
+export async function usableSettings<O extends Options>(
+  context: Parameters<typeof loadSettings>[0],
+  command: string,
+  options: O,
+): Promise<Settings<O>> {
+  const { settings, finding } = await loadSettings(context, command, options);
+  if (settings === undefined || finding.verdict === "fail") throw new ConfigError(finding.detail);
+  return settings;
+}
+
 function wrong(faults: readonly string[]): Finding {
   return fail([...new Set(faults)].join("; "));
 }

@@ -9,16 +9,12 @@ import { labels, makeLabelsPlan } from "../../lib/sources/labels.ts";
 import type { LivePlan } from "../../lib/sources/live/options.ts";
 import { firehoseOf, liveOf, prefixOf, stateOf } from "../ingest/live_sources.ts";
 import { simulateRelay } from "../ingest/simulate_relay.ts";
-import type { Target } from "../ingest/target.ts";
 import type { IngestOptions } from "../ingest/transfer.ts";
 import type { firehoseOptions, labelerOptions } from "../options/firehose.ts";
-import { runChecks } from "./check.ts";
-import { checkClock } from "./clock.ts";
-import { authorityOf } from "./network.ts";
 import { checkRelayPosition, examineRelays, relayChecks } from "./relays.ts";
 import { examineRun, type Run, targetOf } from "./run.ts";
-import { savedPositions, together } from "./saved.ts";
 import type { Settings } from "./settings.ts";
+import { type Hosts, sideBySide } from "./side_by_side.ts";
 
 /** Checks what a run of `firehose` with these settings would use. */
 export const examineFirehose = examineRun<typeof firehoseOptions>(prepareFirehose);
@@ -38,7 +34,7 @@ async function prepareFirehose(
   const live = liveOf(values, place, prefixOf(settings, target.key, target.sink, simulate));
   const options = firehoseOf(settings, live, target.sink === "redis" && format === "rsky");
   return runOf({
-    settings,
+    values,
     target,
     plan: makeFirehosePlan(options).live,
     keys: firehose(options).keys,
@@ -58,7 +54,7 @@ async function prepareLabeler(
   const place = simulation?.place ?? { hosts: values.labelerHosts };
   const options = liveOf(values, place, prefixOf(settings, target.key, target.sink, values.simulate));
   return runOf({
-    settings,
+    values,
     target,
     plan: makeLabelsPlan(options),
     keys: labels(options).keys,
@@ -68,30 +64,18 @@ async function prepareLabeler(
 }
 
 /** A run that reads frames. */
-interface Frames {
-  readonly settings: Pick<Settings<IngestOptions>, "values">;
-  readonly target: Target;
+interface Frames extends Pick<Hosts, "target" | "keys" | "values" | "collections"> {
   readonly plan: LivePlan;
-  /** Of the positions, in the order of the hosts. */
-  readonly keys: readonly string[];
   /** Of the stream. */
   readonly path: string;
-  readonly collections: readonly string[] | undefined;
 }
 
-function runOf({ settings, target, plan, keys, path, collections }: Frames): Run {
+function runOf({ plan, path, ...parts }: Frames): Run {
   const relays = examineRelays(plan, path);
-  const urls = plan.endpoints.map(({ http }) => http);
-  return {
-    target,
-    keys,
-    collections,
-    net: urls.map((url) => authorityOf(new URL(url))),
-    source: () => runChecks(relays.flatMap(relayChecks)),
-    async position() {
-      const saved = await savedPositions(target, settings.values, keys);
-      return together(await Promise.all(relays.map((relay, i) => checkRelayPosition(relay, saved[i], plan))));
-    },
-    others: [{ name: "clock", optional: true, run: (signal) => checkClock(urls, signal) }],
-  };
+  return sideBySide({
+    ...parts,
+    endpoints: plan.endpoints,
+    checks: relays.flatMap(relayChecks),
+    judge: (saved, i) => checkRelayPosition(relays[i]!, saved, plan),
+  });
 }

@@ -7,6 +7,7 @@ import type { SimulateServer } from "../../lib/simulate/server.ts";
 import type { JetstreamSource } from "../../lib/sources/jetstream/jetstream.ts";
 import type { JetstreamOptions } from "../../lib/sources/jetstream/options.ts";
 import type { CommandContext } from "../kit/command.ts";
+import type { deliveryOptions } from "../options/delivery.ts";
 import type { jetstreamOptions } from "../options/jetstream.ts";
 import { dictionarySettings } from "./dictionary.ts";
 
@@ -79,7 +80,10 @@ export interface JetstreamRun extends AsyncDisposable {
  * @throws {ConfigError} for a zstd dictionary that cannot be read or is none.
  */
 export async function jetstreamRun(
-  context: Pick<CommandContext<typeof jetstreamOptions>, "values" | "given" | "env">,
+  context: Pick<
+    CommandContext<typeof jetstreamOptions & Pick<typeof deliveryOptions, "onGap">>,
+    "values" | "given" | "env"
+  >,
 ): Promise<JetstreamRun> {
   const { values } = context;
   const asked = sourceOptions(context);
@@ -92,6 +96,7 @@ export async function jetstreamRun(
     ...asked,
     noRewind: values.noRewind,
     maxRewindMinutes: values.maxRewind / 60_000,
+    healGaps: values.onGap === "heal",
     ...simulation?.options,
   };
   return {

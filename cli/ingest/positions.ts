@@ -14,6 +14,7 @@ import { clearCursors, type CursorRow, listCursors, setCursor } from "../../lib/
 import { fileCheckpoints } from "../../lib/state/file_checkpoint.ts";
 import { acquireLock } from "../../lib/state/lock.ts";
 import { databaseLock, stateLock } from "../../lib/state/paths.ts";
+import { printable } from "../kit/terminal.ts";
 import { spanText } from "../kit/units.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { redisConnectionOptions } from "../options/redis.ts";
@@ -125,7 +126,7 @@ export function positionLine(row: PositionRow, now: number): string {
   const at = time === null ? row.cursor : `${time}${ago}`;
   const saved = updated_at === null ? "" : `  saved ${updated_at}`;
   const where = host ? `  ${host} ${wire}` : "";
-  return `${key}  ${at}${where}${seq === null ? "" : `  seq ${seq}`}  ${state}${saved}`;
+  return printable(`${key}  ${at}${where}${seq === null ? "" : `  seq ${seq}`}  ${state}${saved}`);
 }
 
 function agoText(ms: number): string {

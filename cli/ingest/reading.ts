@@ -8,8 +8,9 @@ import type { Cursor } from "../../lib/pipeline/batch.ts";
 import type { Counters } from "../../lib/pipeline/counters.ts";
 import type { DeadLetter } from "../../lib/pipeline/deliver.ts";
 import type { PipelineResult } from "../../lib/pipeline/pipeline.ts";
-import type { CheckpointStore } from "../../lib/pipeline/sink.ts";
+import type { CheckpointStore, Sink } from "../../lib/pipeline/sink.ts";
 import type { Source, SourceStats } from "../../lib/pipeline/source.ts";
+import { MICROSECONDS_FROM } from "../../lib/sources/jetstream/url.ts";
 import { DONE } from "../../lib/sources/list_repos/done.ts";
 import type { ProgressText } from "../progress.ts";
 import { type EndedBy, readableCursor, type ReportPart } from "../report.ts";
@@ -65,6 +66,8 @@ export interface Delivery {
   readonly counters: Counters;
   /** Where positions are kept: by the sink itself, or in a file. Undefined: nowhere, or the reading keeps its own. */
   readonly positions: CheckpointStore | undefined;
+  /** Which events the sink holds; undefined: it cannot tell, or knows copies by their id. */
+  readonly known?: Sink<AnyEvent>["known"];
   /** Nothing more is to be read. */
   readonly stop: AbortSignal;
   /** What the sink counts besides what the pipeline does. */
@@ -101,6 +104,8 @@ export function whereFrom(cursor: Cursor | undefined): string {
   if (cursor === undefined) return "no saved position";
   if (cursor === DONE) return "the list was read to its end before";
   const value = readableCursor(cursor);
+  // Relays count their frames, lists their pages.
+  if (typeof value === "number" && value < MICROSECONDS_FROM) return `resuming behind ${value}`;
   const { time_us, done, file, entry } = (typeof value === "number" ? { time_us: value } : value) as {
     readonly time_us?: number;
     readonly done?: boolean;

@@ -175,7 +175,8 @@ function openDelivery(
     maxInFlight: values.maxInFlight,
     backoff: fullJitter(values.maxRetries),
     maxDeadRatio: deadRatio,
-    onGap: values.onGap,
+    // What else `heal` means is the source's business.
+    onGap: values.onGap === "fail" ? "fail" : "warn",
     limit: run.limit,
     ...(reading.counts && { counts: reading.counts }),
     timeOf: (event) => event.time_us,
@@ -184,6 +185,7 @@ function openDelivery(
   return {
     counters,
     positions,
+    ...(sink.known && { known: sink.known }),
     stop,
     figures: () => sink.figures?.(),
     announce(where) {
@@ -277,7 +279,12 @@ async function makeOwnFolders(
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return (await Deno.stat(path).catch(() => undefined))?.isDirectory ?? false;
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return false;
+  }
 }
 
 /** The start line: sink, target, reason, position. */

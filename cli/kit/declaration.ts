@@ -111,6 +111,13 @@ export function make<T>(flag: string, meta: Meta, shape: Shape<T>): Option<T> {
   };
 }
 
+/** The same options as flags alone: for a command that hands them on, while environment and file speak to the other one. */
+export function flagsOnly(options: Options): Options {
+  return Object.fromEntries(
+    Object.entries(options).map(([key, option]) => [key, { ...option, flagOnly: true, inFile: false }]),
+  );
+}
+
 /** `--batch-size` -> `BSKYINGEST_BATCH_SIZE`. */
 export function envName(option: Option<unknown>): string {
   return ENV_PREFIX + option.flag.toUpperCase().replaceAll("-", "_");

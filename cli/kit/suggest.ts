@@ -9,6 +9,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   let best: string | undefined;
   let least = Math.max(1, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {
+    if (Math.abs(name.length - candidate.length) >= least) continue; // a text may be as long as a file
     const d = distance(name, candidate);
     if (d < least) [best, least] = [candidate, d];
   }

@@ -19,3 +19,9 @@ Deno.test("a word that is far from all suggests nothing", () => {
   assert.equal(didYouMean("banana", ["config"]), "");
   assert.equal(didYouMean("confif", ["config"], "--"), ', did you mean "--config"?');
 });
+
+Deno.test("a text as long as a configuration file may be is compared with nothing (found by the fuzzer)", () => {
+  const begun = performance.now();
+  for (let i = 0; i < 1000; i++) assert.equal(nearest("x".repeat(1 << 20), ["debug", "info"]), undefined);
+  assert(performance.now() - begun < 1000);
+});

@@ -76,6 +76,13 @@ export async function writeOut(bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** What came from outside must not steer the terminal, nor turn its text round; tabs and line feeds stay. */
+export function printable(text: string): string {
+  // deno-lint-ignore no-control-regex
+  const steering = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+  return text.replaceAll(steering, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** Why the operating system refused, without the name of the call: `No such file or directory`. */
 export function systemReason(error: unknown): string {
   return messageOf(error).replace(/ \(os error \d+\).*$/, "");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { terminalWidth, wantsColor } from "./terminal.ts";
+import { printable, terminalWidth, wantsColor } from "./terminal.ts";
 
 const env = (set: Record<string, string>) => (name: string) => set[name];
 
@@ -17,4 +17,10 @@ Deno.test("colour: --color, then FORCE_COLOR, then NO_COLOR and the terminal dec
 Deno.test("width: COLUMNS within reason", () => {
   assert.equal(terminalWidth(env({ COLUMNS: "100" })), 100);
   assert.equal(terminalWidth(env({ COLUMNS: "500" })), 120);
+});
+
+Deno.test("texts from outside neither steer the terminal nor turn round", () => {
+  assert.equal(printable("a\tb\nc é 漢"), "a\tb\nc é 漢");
+  assert.equal(printable("\x1b[2J\r\x07\x9b1m"), "\\u001b[2J\\u000d\\u0007\\u009b1m");
+  assert.equal(printable("safe\u202etxt.exe"), "safe\\u202etxt.exe");
 });

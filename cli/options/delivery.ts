@@ -78,7 +78,12 @@ export const deliveryOptions = {
     env: ingex("JETSTREAM_STATE_FILE"),
     defaultText: "KEY-SINK.json in the state folder",
   }),
-  onGap: choice("on-gap", { help: "What a hole in the stream leads to", group }, ["warn", "fail"], "warn"),
+  onGap: choice(
+    "on-gap",
+    { help: "What a hole in the stream leads to; heal: jetstream goes on at a host that has the events", group },
+    ["warn", "fail", "heal"],
+    "warn",
+  ),
 } as const;
 
 /** Declarations of the sinks' own options. */

@@ -5,7 +5,7 @@
  */
 import type { QueueRow, QueueStats, TakenRow } from "../../lib/sinks/queue.ts";
 import { readQueueTime } from "../../lib/sinks/queue/records.ts";
-import { printable } from "../dead_letter_text.ts";
+import { printable } from "../kit/terminal.ts";
 
 /** Lines with columns of one width; the first line names them. */
 export function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string[] {

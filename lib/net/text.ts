@@ -19,6 +19,15 @@ export function fitsInto(text: string, bytes: number): boolean {
   return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
 }
 
+/** Shorter texts are no secrets, and would be found everywhere. */
+const LEAST_SECRET = 6;
+
+/** What takes secrets out of a text: a server may repeat what it was sent. */
+export function hiding(secrets: readonly string[]): (text: string) => string {
+  const hidden = secrets.filter(({ length }) => length >= LEAST_SECRET);
+  return (text) => hidden.reduce((shown, each) => shown.replaceAll(each, "***"), text);
+}
+
 /** A value if it is a text that is not empty, else `undefined`. */
 export function textOrNone(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;

@@ -79,16 +79,21 @@ export async function startServer(
   };
 }
 
-function listen(server: Server, address: ListenAddress): Promise<void> {
+async function listen(server: Server, address: ListenAddress): Promise<void> {
+  const host = authorityOf(address);
+  // Without a permission Node's server would throw where nobody can catch it.
+  if ((await Deno.permissions.request({ name: "net", host })).state !== "granted") {
+    throw new ConfigError(`Cannot listen on ${host}: no permission`, { hint: `Run with --allow-net=${host}` });
+  }
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (error: Error & { readonly code?: string }) => {
     const taken = error.code === "EADDRINUSE";
     const why = taken ? "the address is in use" : messageOf(error);
     const hint = taken && { hint: "Name another port, or 0 for any free one" };
-    reject(new ConfigError(`Cannot listen on ${authorityOf(address)}: ${why}`, { cause: error, ...hint }));
+    reject(new ConfigError(`Cannot listen on ${host}: ${why}`, { cause: error, ...hint }));
   });
   server.listen({ host: address.hostname, port: address.port }, resolve);
-  return promise;
+  await promise;
 }
 
 async function serve(

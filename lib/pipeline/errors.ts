@@ -99,5 +99,7 @@ export class OutputClosedError extends Error {
 /** The text of anything that was thrown, on one line. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message || error.name : String(error);
-  return text.replaceAll(/\s*[\r\n]+\s*/g, " ");
+  // What Deno says of a missing permission, where Node's modules make a failure of the resolver of it.
+  return text.replaceAll(/\s*[\r\n]+\s*/g, " ")
+    .replace(/^getaddrinfo EPERM (\S+)$/, 'Requires net access to "$1", run again with the --allow-net flag');
 }

@@ -65,4 +65,9 @@ export interface Sink<T> extends AsyncDisposable {
    * the answer: everything stored that is newer than that is in `items`.
    */
   recall?: Recall<T>;
+  /**
+   * Tells of each item whether the sink holds it, under a time that differs by no more than so many microseconds: for whoever
+   * brings it a stretch of time once more.
+   */
+  known?(items: readonly T[], withinUs: number): Promise<readonly boolean[]>;
 }

@@ -8,7 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import type { AnyEvent } from "../atproto/event.ts";
 import { ConfigError, LockHeldError } from "../pipeline/errors.ts";
 import type { Sink } from "../pipeline/sink.ts";
-import { fileError, isCurrent, syncFolder } from "../state/files.ts";
+import { fileError, isCurrent, refuseSharedSymlink, syncFolder } from "../state/files.ts";
 import { chunksOf } from "./lines.ts";
 import { appender } from "./ndjson/append.ts";
 import { GZIP } from "./ndjson/gzip.ts";
@@ -72,6 +72,8 @@ export async function ndjsonSink(options: NdjsonSinkOptions): Promise<Sink<AnyEv
 async function openOutput(path: string, format: MemberFormat | undefined): Promise<Output> {
   let file: Deno.FsFile | undefined;
   try {
+    refuseSharedSymlink(path);
+    // deno-lint-ignore bskyingest/private-files -- what it is for is to be read by others, as the user's umask allows
     file = await Deno.open(path, { read: true, append: true, create: true });
     const { isFile, size } = await file.stat();
     if (!isFile) throw new ConfigError(`Cannot write ${path}: it must be a regular file`);

@@ -8,11 +8,12 @@ import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
 import type { AnyEvent, AtEvent } from "../atproto/event.ts";
 import type { CheckpointStore, Recall, Rejection, Sink, SinkBatch } from "../pipeline/sink.ts";
-import { cursorsTable } from "../state/cursors_table.ts";
+import { checkCursors, cursorsTable } from "../state/cursors_table.ts";
 import { recordGap } from "../state/gaps.ts";
-import { openingError, runningError } from "../state/sqlite_faults.ts";
+import { openingError, orClose, runningError } from "../state/sqlite_faults.ts";
 import { inTransaction, lockWaiter } from "../state/sqlite_transaction.ts";
 import { inserter } from "./sqlite/insert.ts";
+import { knownIn } from "./sqlite/known.ts";
 import { checkTable, DEFAULT_TABLE } from "./sqlite/names.ts";
 import { hasIndex, openDatabase } from "./sqlite/open.ts";
 import { recallFrom } from "./sqlite/recall.ts";
@@ -52,6 +53,8 @@ export interface SqliteSink extends Sink<AnyEvent> {
   readonly checkpoints: CheckpointStore;
   /** Events as `dedupeKey` needs them, without their records. */
   readonly recall: Recall<AtEvent>;
+  /** By `dedupeKey`; quick where the log has its index on `time_us`. */
+  readonly known: NonNullable<Sink<AnyEvent>["known"]>;
   /** The file, as it was given. */
   readonly path: string;
   /** For the start line: `sqlite ./bskyingest.db`. */
@@ -85,9 +88,15 @@ export async function sqliteSink(options: SqliteSinkOptions): Promise<SqliteSink
   const db = await openDatabase({ path, table, indexes, patiently });
   if (maxTextBytes !== undefined) limitTexts(db, maxTextBytes);
   const watch = fileWatch(path, { everyMs: checkFileMs, now });
-  const forgetOld = retentionMs === undefined ? undefined : retention(db, { table, retentionMs, now });
-  const writer = batchWriter(db, table, now);
-  const recall = recallFrom(db, table, hasIndex(db, table, "time"));
+  const { forgetOld, writer, recall, known } = orClose(db, path, () => {
+    checkCursors(db, path);
+    return {
+      forgetOld: retentionMs === undefined ? undefined : retention(db, { table, retentionMs, now }),
+      writer: batchWriter(db, table, now),
+      recall: recallFrom(db, table, hasIndex(db, table, "time")),
+      known: knownIn(db, table),
+    };
+  });
 
   /** Runs one transaction as often as another program's lock makes necessary. */
   async function commit<T>(work: () => T, signal?: AbortSignal): Promise<T> {
@@ -127,6 +136,7 @@ export async function sqliteSink(options: SqliteSinkOptions): Promise<SqliteSink
       save: (key, cursor, end = false) => commit(() => writer.save(key, cursor, end)),
     },
     recall: (since, limit) => read(() => recall(since, limit)),
+    known: (events, withinUs) => commit(() => known(events, withinUs)),
     // deno-lint-ignore require-await -- what it throws must come by the promise
     async [Symbol.asyncDispose]() {
       if (!db.isOpen) return;

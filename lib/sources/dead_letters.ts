@@ -4,13 +4,13 @@
  * @module
  */
 import type { AnyEvent, Kind } from "../atproto/event.ts";
-import { isDid, isNsid, wildcardHead } from "../atproto/syntax.ts";
 import type { Batch, Cursor, Poison } from "../pipeline/batch.ts";
 import { ConfigError, PoisonError } from "../pipeline/errors.ts";
 import type { CheckpointStore } from "../pipeline/sink.ts";
 import { batchStream, type Source } from "../pipeline/source.ts";
 import { type DeadEntry, type Decoded, type DecodeOptions, Decoder } from "./dead_letters/decode.ts";
 import { matcher } from "./jetstream/filter.ts";
+import { collectionFaults, didFaults } from "./wanted_faults.ts";
 
 export { type DeadEntry, whyItStays } from "./dead_letters/decode.ts";
 
@@ -123,12 +123,7 @@ async function decoded(decoder: Decoder, entry: DeadEntry): Promise<Decoded> {
  */
 export function wantedEvents({ collections, dids, kinds }: WantedEvents): (event: AnyEvent) => boolean {
   const all = collections.length === 1 && collections[0] === "all";
-  const faults = [
-    ...(all ? [] : collections).filter((c) => !isNsid(c) && wildcardHead(c) === undefined)
-      .map((c) => `Cannot use collection "${c}": it must be an NSID or "x.y.*", or "all" alone`),
-    ...dids.filter((did) => !isDid(did)).map((did) => `Cannot use DID "${did}": it is not a DID`),
-  ];
-  const [first, ...others] = faults;
+  const [first, ...others] = [...collectionFaults(collections), ...didFaults(dids)];
   if (first !== undefined) throw new ConfigError([first, ...others]);
   const matches = matcher({
     kinds: new Set(kinds),

@@ -6,6 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Cursor } from "../pipeline/batch.ts";
 import { ConfigError } from "../pipeline/errors.ts";
+import { damaged } from "./sqlite_faults.ts";
 import { changeDatabase, hasTable, readDatabase } from "./sqlite_file.ts";
 
 /** Makes the table. */
@@ -35,12 +36,25 @@ export interface CursorsTable {
   save(key: string, cursor: Cursor, state: CursorRow["state"], now: number): void;
 }
 
+/**
+ * Looks whether the table holds together: of one that does not, SQLite may just not find a position, and a run would begin anew.
+ *
+ * @throws {ConfigError} Where it does not.
+ */
+export function checkCursors(db: DatabaseSync, path: string): void {
+  const [found] = db.prepare("PRAGMA integrity_check(cursors)").all();
+  if (found?.integrity_check !== "ok") throw damaged(path, `its positions are damaged (${found?.integrity_check})`);
+}
+
 /** The table `cursors` of `db`, which must be there. */
 export function cursorsTable(db: DatabaseSync): CursorsTable {
   const select = db.prepare("SELECT cursor, state FROM cursors WHERE key = ?");
   const upsert = db.prepare("INSERT OR REPLACE INTO cursors (key, cursor, state, updated_at) VALUES (?, ?, ?, ?)");
   return {
-    load: (key) => select.get(key)?.cursor as Cursor | undefined,
+    load(key) {
+      const row = select.get(key);
+      return row && String(row.cursor); // in a file of another program's, numbers may be kept as such
+    },
     ended: (key) => select.get(key)?.state === "done",
     save: (key, cursor, state, now) => void upsert.run(key, cursor, state, new Date(now).toISOString()),
   };

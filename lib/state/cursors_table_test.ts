@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { ConfigError } from "../pipeline/errors.ts";
+import { sqliteSink } from "../sinks/sqlite.ts";
 import { tempFolder } from "../../tests/support/temp.ts";
 import {
   clearCursors,
@@ -73,6 +74,35 @@ Deno.test("a damaged file is never read as one without positions", async () => {
   assert.throws(() => readSqlitePosition(path, "a"), ConfigError);
   await assert.rejects(clearCursors(path, ["a"]), ConfigError);
   assert.throws(() => listCursors(folder.path), ConfigError);
+});
+
+/** What a page of an index without branches begins with (https://sqlite.org/fileformat.html#b_tree_pages). */
+const INDEX_LEAF = 0x0a;
+const PAGE_BYTES = 4096;
+
+Deno.test("a position that a damaged index hides is no missing one: the run would begin anew (found by the fuzzer)", async () => {
+  using folder = tempFolder();
+  const path = `${folder.path}/x.db`;
+  {
+    await using sink = await sqliteSink({ path });
+    await sink.checkpoints.save("jetstream", "42");
+  }
+  const bytes = Deno.readFileSync(path);
+  const pages = Array.from({ length: bytes.length / PAGE_BYTES }, (_, i) => bytes.subarray(i * PAGE_BYTES));
+  const at = (page: Uint8Array) => new TextDecoder("latin1").decode(page.subarray(0, PAGE_BYTES)).indexOf("jetstream");
+  const page = pages.find((page) => page[0] === INDEX_LEAF && at(page) > 0)!;
+  page[at(page)] = "k".charCodeAt(0);
+  Deno.writeFileSync(path, bytes);
+  await assert.rejects(sqliteSink({ path }), /^ConfigError: Cannot use .*: its positions are damaged/);
+  assert.deepEqual(Deno.readFileSync(path), bytes);
+});
+
+Deno.test("a position that is kept as a number is a text all the same (found by the fuzzer)", () => {
+  using db = new DatabaseSync(":memory:");
+  db.exec("CREATE TABLE cursors (key TEXT PRIMARY KEY, cursor, state, updated_at)");
+  db.exec("INSERT INTO cursors VALUES ('jetstream', 42, 'running', '')");
+  assert.equal(cursorsTable(db).load("jetstream"), "42");
+  assert.equal(cursorsTable(db).load("another"), undefined);
 });
 
 Deno.test("reading leaves no trace beside a file in WAL mode, and sees what its log holds", () => {

@@ -47,17 +47,26 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Opens a file that only its owner may read (0600 when it is made). In a folder that everybody may write to, a symlink is
- * refused: somebody else could have put it there to have another file of ours written.
+ * Opens a file that only its owner may read (0600 when it is made), never through a symlink in a folder that everybody may
+ * write to.
  *
  * @throws {ConfigError} for such a symlink; otherwise what `Deno.open` throws.
  */
 export async function openPrivate(path: string, options: Deno.OpenOptions): Promise<Deno.FsFile> {
-  const shared = await isShared(dirname(path));
-  if (shared) await refuseSymlink(path);
-  const file = await Deno.open(path, { ...options, mode: 0o600 });
+  refuseSharedSymlink(path);
+  return checked(await Deno.open(path, { ...options, mode: 0o600 }), path);
+}
+
+/** {@link openPrivate} where nobody can wait. */
+export function openPrivateSync(path: string, options: Deno.OpenOptions): Deno.FsFile {
+  refuseSharedSymlink(path);
+  return checked(Deno.openSync(path, { ...options, mode: 0o600 }), path);
+}
+
+/** The symlink may have come in between. */
+function checked(file: Deno.FsFile, path: string): Deno.FsFile {
   try {
-    if (shared) await refuseSymlink(path); // it may have come in between
+    refuseSharedSymlink(path);
     return file;
   } catch (error) {
     file.close();
@@ -76,18 +85,26 @@ function isSame(a: Deno.FileInfo, b: Deno.FileInfo | undefined): boolean {
 
 /** `path`, or what it points to where it is a symlink in a folder of the user's own. */
 export async function resolvePrivate(path: string): Promise<string> {
-  if (await isShared(dirname(path))) await refuseSymlink(path);
+  refuseSharedSymlink(path);
   return await Deno.realPath(path).catch(() => path);
 }
 
-async function isShared(folder: string): Promise<boolean> {
-  const { mode } = await Deno.stat(folder);
-  return mode !== null && (mode & 0o002) !== 0;
+/**
+ * Somebody else can have put a symlink into a folder that everybody may write to, to have another file of ours written.
+ *
+ * @throws {ConfigError} for one. @throws What `Deno.stat` throws about the folder.
+ */
+export function refuseSharedSymlink(path: string): void {
+  const { mode } = Deno.statSync(dirname(path));
+  if (mode === null || (mode & 0o002) === 0 || !isSymlink(path)) return;
+  throw new ConfigError(`Cannot use ${path}: it is a symlink in a folder that everybody may write to`);
 }
 
-async function refuseSymlink(path: string): Promise<void> {
-  const named = await Deno.lstat(path).catch(() => undefined);
-  if (named?.isSymlink) {
-    throw new ConfigError(`Cannot use ${path}: it is a symlink in a folder that everybody may write to`);
+function isSymlink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

@@ -7,6 +7,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { dirname, resolve } from "node:path";
 import type { Gap } from "../pipeline/batch.ts";
+import { openPrivateSync } from "./files.ts";
 import { openingError, runningError } from "./sqlite_faults.ts";
 import { changeDatabase, hasTable, readDatabase } from "./sqlite_file.ts";
 import { BUSY_TIMEOUT_MS, inTransaction, lockWaiter } from "./sqlite_transaction.ts";
@@ -115,6 +116,26 @@ export async function acceptGaps(path: string, ids: readonly number[], now: numb
   return accepted ?? [];
 }
 
+/**
+ * Notes what became of an open gap whose events were read again.
+ *
+ * @param outcome `healed`: nothing is missing any more; a number: the last position that still is.
+ * @throws What {@link acceptGaps} throws.
+ */
+export async function healGap(
+  path: string,
+  id: number,
+  outcome: "healed" | number,
+  now: number = Date.now(),
+): Promise<void> {
+  await changeDatabase(path, (db) => {
+    const [change, ...values] = outcome === "healed"
+      ? ["state = 'healed', closed_at = ?", new Date(now).toISOString()] as const
+      : ["to_pos = min(to_pos, ?)", outcome] as const;
+    db.prepare(`UPDATE gaps SET ${change} WHERE id = ? AND state = 'open'`).run(...values, id);
+  });
+}
+
 /** Gaps of the sinks that have no database of their own. */
 export interface GapStore extends Disposable {
   /**
@@ -157,7 +178,7 @@ export function openGapStore(path: string, options: { readonly now?: () => numbe
 function createLedger(path: string): DatabaseSync {
   try {
     Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
+    openPrivateSync(path, { write: true, create: true }).close();
     const db = new DatabaseSync(resolve(path), { timeout: BUSY_TIMEOUT_MS });
     db.exec("PRAGMA synchronous = EXTRA"); // the folder too is synced, or a power cut could bring a deleted journal back
     return db;

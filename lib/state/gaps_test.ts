@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Gap } from "../pipeline/batch.ts";
 import { ConfigError, TransientError } from "../pipeline/errors.ts";
 import { tempFolder } from "../../tests/support/temp.ts";
-import { acceptGaps, type GapRow, listGaps, openGapStore } from "./gaps.ts";
+import { acceptGaps, type GapRow, healGap, listGaps, openGapStore } from "./gaps.ts";
 
 const GAP: Gap = {
   source: "jetstream",
@@ -100,6 +100,21 @@ Deno.test("gaps are accepted by id; what is not open or not there is passed over
     null,
     "2026-01-01T00:00:00.000Z",
   ]);
+});
+
+Deno.test("T20: a gap that was read again is healed, or ends earlier, and never later", async () => {
+  using folder = tempFolder();
+  const path = `${folder.path}/gaps.db`;
+  using store = openGapStore(path);
+  await store.record("k", [{ ...GAP, to: 150 }, { ...GAP, from: 300, to: 400 }]);
+  await healGap(path, 1, 120);
+  await healGap(path, 1, 140);
+  assert.deepEqual(brief(listGaps(path, { all: true })), [[1, 100, 120, "open"], [2, 300, 400, "open"]]);
+  await healGap(path, 1, "healed", Date.UTC(2026, 0));
+  await healGap(path, 1, 110);
+  const [healed, other] = listGaps(path, { all: true });
+  assert.deepEqual([healed!.to, healed!.state, healed!.closed_at], [120, "healed", "2026-01-01T00:00:00.000Z"]);
+  assert.equal(other!.state, "open");
 });
 
 Deno.test("no file is made before there is a gap, and then for its owner alone", async () => {

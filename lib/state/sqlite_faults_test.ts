@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { ConfigError, TransientError } from "../pipeline/errors.ts";
+import { ConfigError, FatalError, TransientError } from "../pipeline/errors.ts";
 import { tempFolder } from "../../tests/support/temp.ts";
 import { faultOf, openingError, runningError } from "./sqlite_faults.ts";
 
@@ -53,6 +53,10 @@ Deno.test("what a fault leads to depends on when it comes", () => {
   const broken = runningError("x.db", damaged);
   assert(broken instanceof Error && !(broken instanceof ConfigError) && !(broken instanceof TransientError));
   assert.match(broken.message, /sqlite3 x\.db \.recover$/);
+  const short = Object.assign(sqlite("disk I/O error"), { errcode: 522 });
+  for (const error of [short, sqlite("UNIQUE constraint failed: t.id"), sqlite("no such table: events")]) {
+    assert(runningError("x.db", error) instanceof FatalError, error.message);
+  }
   const bug = new TypeError("Not a function");
   assert.equal(openingError("x.db", bug), bug);
   assert.equal(runningError("x.db", bug), bug);

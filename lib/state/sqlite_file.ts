@@ -6,6 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { refuseSharedSymlink } from "./files.ts";
 import { openingError } from "./sqlite_faults.ts";
 import { BUSY_TIMEOUT_MS, inTransaction, lockWaiter } from "./sqlite_transaction.ts";
 
@@ -39,13 +40,26 @@ export function readDatabase<T>(path: string, read: (db: DatabaseSync) => T): T 
   let db: DatabaseSync | undefined;
   try {
     if (!fileExists(path)) return undefined;
-    const options = { readOnly: true, timeout: 5_000 };
-    db = new DatabaseSync(isAtRest(path) ? new URL(`${pathToFileURL(path)}?immutable=1`) : resolve(path), options);
+    db = isAtRest(path) ? openImmutable(path) : new DatabaseSync(resolve(path), READ_ONLY);
     return read(db);
   } catch (error) {
     throw openingError(path, error);
   } finally {
     db?.close();
+  }
+}
+
+const READ_ONLY = { readOnly: true, timeout: 5_000 } as const;
+
+/**
+ * Deno takes URLs for relative paths unless everything is permitted. By its path the file can be read all the same; SQLite then
+ * leaves an empty log beside it.
+ */
+function openImmutable(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(new URL(`${pathToFileURL(path)}?immutable=1`), READ_ONLY);
+  } catch {
+    return new DatabaseSync(resolve(path), READ_ONLY);
   }
 }
 
@@ -72,6 +86,7 @@ export async function changeDatabase<T>(path: string, change: (db: DatabaseSync)
   let db: DatabaseSync | undefined;
   try {
     if (!fileExists(path)) return undefined;
+    refuseSharedSymlink(path);
     const opened = db = new DatabaseSync(resolve(path), { timeout: BUSY_TIMEOUT_MS });
     return await lockWaiter(path)(() => inTransaction(opened, () => change(opened)));
   } catch (error) {

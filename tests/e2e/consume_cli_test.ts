@@ -3,7 +3,7 @@ import { startCli } from "../support/child.ts";
 import { CLAIMING, consume, fill, left, stopped, STREAM } from "../support/consume_run.ts";
 import { assertMisuse, ended, rowsIn, run, summaryOf } from "../support/program.ts";
 import { type RedisServer, sharedRedis, startRedis } from "../support/redis.ts";
-import { range, until } from "../support/redis_sink.ts";
+import { loseNewest, range, until } from "../support/redis_sink.ts";
 import { serviceTest } from "../support/services.ts";
 import { readBack } from "../support/sqlite.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -214,14 +214,6 @@ serviceTest("consume into another stream: two processes write side by side", ["r
   assert.deepEqual(numbers.sort((a, b) => a - b), range(1, 3000));
 });
 
-/** Makes a server what a replica would be that lacks the newest entries of a stream: it has as many as `ARGV[1]`. */
-const LOSE = `
-local old = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[1])
-redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
-for _, entry in ipairs(old) do redis.call('XADD', KEYS[1], '*', unpack(entry[2])) end
-redis.call('SET', KEYS[2], ARGV[1])
-redis.call('HINCRBY', KEYS[3], 'n', -3)`;
-
 serviceTest("R21: a fail-over that loses a part of the copy: what is not acknowledged is copied again, with a gap", [
   "redis",
 ], async () => {
@@ -235,7 +227,7 @@ serviceTest("R21: a fail-over that loses a part of the copy: what is not acknowl
   await until(async () => await redis().command("XLEN", "copy") === 2000);
   const [cursor] = await redis().command("KEYS", "copy:cursor:*");
   const [writer] = await redis().command("KEYS", "copy:writer:*");
-  await redis().command("EVAL", LOSE, "3", "copy", cursor, writer, "1000");
+  await loseNewest(redis(), { stream: "copy", cursor, writer }, 1000, "1000");
   assert.equal((await copied()).length, 1000);
   await fill(folder.path, redis(), 500);
   await until(async () => new Set(await copied()).size === 2500);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { startCli } from "../support/child.ts";
+import { hasOpen, startCli } from "../support/child.ts";
 import { cliArgs, cliEnv } from "../support/cli.ts";
 import { assertCalm, assertMisuse, type Ended, ended, filesIn, run, summaryOf, until } from "../support/program.ts";
 import { oldQueue, queueWith, recordsIn, rowSizes, sql } from "../support/queue.ts";
@@ -212,7 +212,7 @@ Deno.test("C26: a queue that another program has locked is waited for", () =>
     using other = new DatabaseSync(file);
     other.exec("BEGIN IMMEDIATE");
     await using child = startCli(["queue", "take", "q"], { cwd: folder });
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await until(() => hasOpen(child.pid, file), "the child to open the queue");
     assert.equal(child.stdout.lines.length, 0);
     other.exec("COMMIT");
     const { code, stdout } = await ended(child);

@@ -8,7 +8,7 @@ import { assertCalm, assertMisuse, ended, filesIn, parseSummary, run, serve, sum
 import { FIXTURES } from "../support/megastream.ts";
 import { randomFrom, startNumber } from "../support/random.ts";
 import { type RedisServer, sharedRedis, startRedis } from "../support/redis.ts";
-import { range, until } from "../support/redis_sink.ts";
+import { loseNewest, numbersIn as numbersOf, range, until } from "../support/redis_sink.ts";
 import { serviceTest } from "../support/services.ts";
 import { EPOCH_US } from "../support/sqlite.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -19,9 +19,7 @@ const SIMULATE = ["jetstream", "--simulate", "-c", "all"];
 const into = (server: RedisServer = redis()) => ["--sink", "redis", "--redis-url", server.url];
 
 /** The numbers of the events in a stream, in its order. */
-async function numbersIn(server: RedisServer, stream = STREAM): Promise<number[]> {
-  return (await server.entries(stream)).map(({ value }) => JSON.parse(value).seq);
-}
+const numbersIn = (server: RedisServer) => numbersOf(server, STREAM);
 
 Deno.test("L15: the sink is Elasticsearch if its URL is set, else Redis if its is, else SQLite; of relays Redis comes first", async () => {
   using folder = tempFolder();
@@ -195,14 +193,6 @@ serviceTest(
   },
 );
 
-/** Makes a server what a replica would be that lacks the newest entries: it has as many as `ARGV[1]`, and the position after them. */
-const LOSE = `
-local old = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[1])
-redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
-for _, entry in ipairs(old) do redis.call('XADD', KEYS[1], '*', unpack(entry[2])) end
-redis.call('SET', KEYS[2], ARGV[2])
-redis.call('HINCRBY', KEYS[3], 'n', -3)`;
-
 serviceTest("R21: a fail-over that loses writes: the run begins again there, records the gap and misses nothing", [
   "redis",
 ], async () => {
@@ -210,14 +200,14 @@ serviceTest("R21: a fail-over that loses writes: the run begins again there, rec
   await using server = await serve(folder.path, ["--epoch", "2026-01-01", "--rate", "5000"]);
   const args = ["jetstream", "--url", server.v1, "-c", "all", "--cursor", "1", "--batch-timeout", "50ms"];
   await using child = startCli([...args, ...into(), "--json"], { cwd: folder.path });
-  const [cursor, writer] = [`${STREAM}:cursor:jetstream`, `${STREAM}:writer:jetstream`];
+  const keys = { stream: STREAM, cursor: `${STREAM}:cursor:jetstream`, writer: `${STREAM}:writer:jetstream` };
   await until(async () => await redis().command("XLEN", STREAM) > 1000);
   const kept = await redis().command("XLEN", STREAM);
   const seq = (await numbersIn(redis()))[kept - 1]!;
   const time_us = EPOCH_US + seq * 500;
   const position = JSON.stringify({ v: 1, host: server.host, wire: "v1", time_us, seq });
   await until(async () => await redis().command("XLEN", STREAM) > kept + 1000);
-  await redis().command("EVAL", LOSE, "3", STREAM, cursor, writer, String(kept), position);
+  await loseNewest(redis(), keys, kept, position);
   await until(async () => await redis().command("XLEN", STREAM) > kept + 3000);
   child.kill();
   const summary = parseSummary(await ended(child));

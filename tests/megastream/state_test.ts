@@ -171,3 +171,27 @@ Deno.test("a partial file that is gone is one gap, also after a second run, and 
     assert.match(shown.stdout.join("\n"), /file_vanished/);
     assert.deepEqual(statuses(state), { [partial.filename]: "partial 1", [there]: "processed 1", [bad]: "failed 1" });
   }));
+
+Deno.test("T20: a file that vanished is read when it is there again, and none but that", () =>
+  inFolder(async (folder) => {
+    const files = `${folder}/files`;
+    const name = writeBadFile(files, "07:00:00");
+    await megastream(folder, PATH, 3);
+    const content = Deno.readFileSync(`${files}/${writeFile(files, "07:00:00")}`);
+    Deno.removeSync(`${files}/${name}`);
+    await megastream(folder, PATH);
+    const heal = ["gaps", "heal", ...PATH];
+    const gone = await run(folder, heal);
+    assert.deepEqual([gone.code, gone.stderr.at(-1)], [3, "gap 1 stays open: it is not there"]);
+    writeBadFile(files, "07:00:00");
+    const bad = await run(folder, heal);
+    assert.equal(bad.code, 3);
+    assert.match(bad.stderr.at(-1)!, /^gap 1 stays open: it cannot be read: \w+: /);
+
+    Deno.writeFileSync(`${files}/${name}`, content);
+    writeFile(files, "07:10:00");
+    const healed = await run(folder, heal);
+    assert.deepEqual([healed.code, healed.stderr.at(-1)], [0, "healed: gap 1"], healed.stderr.join("\n"));
+    assert.deepEqual(statuses(statePath(folder)), { [name]: "processed 1" });
+    assert.deepEqual((await run(folder, ["gaps", "list"])).stdout, []);
+  }));

@@ -12,6 +12,8 @@ export interface ChildOptions {
   readonly cwd: string;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of {@link startCli}. @default {["-A"]} */
+  readonly permissions?: readonly string[];
 }
 
 /** What a child has written to stdout or stderr so far, while it goes on. */
@@ -43,7 +45,8 @@ export interface Child extends AsyncDisposable {
 
 /** Starts the command line program with arguments. */
 export function startCli(args: readonly string[], options: ChildOptions): Child {
-  return start(cliArgs(args), { cwd: options.cwd, env: cliEnv(options.cwd, options.env), clearEnv: true });
+  const command = cliArgs(args, undefined, options.permissions);
+  return start(command, { cwd: options.cwd, env: cliEnv(options.cwd, options.env), clearEnv: true });
 }
 
 /** Starts a module of the repository as a program, with all permissions. */
@@ -148,6 +151,19 @@ function sampleMemory(pid: number): { readonly peak: () => number | undefined; r
   peak();
   const timer = setInterval(peak, 100);
   return { peak, stop: () => clearInterval(timer) };
+}
+
+/** Whether a process has a file open; always, where there is no /proc to tell. */
+export function hasOpen(pid: number, path: string): boolean {
+  if (Deno.build.os !== "linux") return true;
+  const whole = Deno.realPathSync(path);
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].some(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`) === whole;
+    } catch {
+      return false; // closed meanwhile
+    }
+  });
 }
 
 function peakOf(pid: number): number | undefined {

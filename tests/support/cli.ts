@@ -26,11 +26,16 @@ export interface CliResult {
 /** Where the program starts. */
 export const ENTRY = "mod.ts";
 
-/** The arguments for `Deno.Command` that start the program. */
-export function cliArgs(args: readonly string[], entry: string = ENTRY): string[] {
+/** The arguments for `Deno.Command` that start the program, with all permissions or some. */
+export function cliArgs(
+  args: readonly string[],
+  entry: string = ENTRY,
+  permissions: readonly string[] = ["-A"],
+): string[] {
   return [
     "run",
-    "-A",
+    "--no-prompt",
+    ...permissions,
     "--quiet",
     "--no-check",
     "--cached-only",

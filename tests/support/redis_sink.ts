@@ -34,6 +34,26 @@ export async function numbersIn(redis: RedisClient, stream = "firehose_live"): P
   return (await redis.entries(stream)).map(({ value }) => JSON.parse(value).seq);
 }
 
+/**
+ * Makes a server what a replica would be that lacks the newest entries of a stream: it has the first `kept` ones, and the position
+ * behind them.
+ */
+export async function loseNewest(
+  redis: RedisClient,
+  keys: { readonly stream: string; readonly cursor: string; readonly writer: string },
+  kept: number,
+  position: string,
+): Promise<void> {
+  await redis.command("EVAL", LOSE, "3", keys.stream, keys.cursor, keys.writer, String(kept), position);
+}
+
+const LOSE = `
+local old = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[1])
+redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+for _, entry in ipairs(old) do redis.call('XADD', KEYS[1], '*', unpack(entry[2])) end
+redis.call('SET', KEYS[2], ARGV[2])
+redis.call('HINCRBY', KEYS[3], 'n', -3)`;
+
 /** `from` to `to`. */
 export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);

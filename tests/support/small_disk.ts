@@ -27,17 +27,21 @@ function canMount(): boolean {
   return disk !== undefined;
 }
 
-const ABLE = canMount();
+/** Whether small file systems can be mounted here. */
+export const CAN_MOUNT: boolean = canMount();
+
+/** Runs `fn` with such a file system. */
+export async function onSmallDisk(mebibytes: number, fn: (disk: string) => Promise<void>): Promise<void> {
+  using folder = tempFolder();
+  using _disk = smallDisk(folder.path, mebibytes);
+  await fn(folder.path);
+}
 
 /** Registers a test that gets such a file system; where mounting is not allowed it is ignored, and its name says why. */
 export function diskTest(name: string, mebibytes: number, fn: (disk: string) => Promise<void>): void {
   Deno.test({
-    name: ABLE ? name : `${name} (skipped: mounting a small file system is not allowed here)`,
-    ignore: !ABLE,
-    async fn() {
-      using folder = tempFolder();
-      using _disk = smallDisk(folder.path, mebibytes);
-      await fn(folder.path);
-    },
+    name: CAN_MOUNT ? name : `${name} (skipped: mounting a small file system is not allowed here)`,
+    ignore: !CAN_MOUNT,
+    fn: () => onSmallDisk(mebibytes, fn),
   });
 }

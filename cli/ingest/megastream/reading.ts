@@ -10,7 +10,7 @@ import type { Source } from "../../../lib/pipeline/source.ts";
 import type { AnyEvent } from "../../../lib/atproto/event.ts";
 import { openContainer } from "../../../lib/sources/megastream/container.ts";
 import { createRowCounters, END } from "../../../lib/sources/megastream/file_source.ts";
-import type { ListedFile } from "../../../lib/sources/megastream/files.ts";
+import type { FileStore, ListedFile } from "../../../lib/sources/megastream/files.ts";
 import { megastreamName, megastreamTime } from "../../../lib/sources/megastream/name.ts";
 import { tempFiles } from "../../../lib/sources/megastream/temp_files.ts";
 import { openProcessedFiles, type ProcessedFiles } from "../../../lib/state/processed_files.ts";
@@ -32,14 +32,15 @@ const POSTS = "app.bsky.feed.post";
 /**
  * Prepares to read.
  *
+ * @param only The one file that is read. Default: all that are there.
  * @throws {ConfigError} for what is wrong with the options, the folders, or the names of models.
  */
-export async function makeReading(context: MegastreamContext, target: Target): Promise<Reading> {
+export async function makeReading(context: MegastreamContext, target: Target, only?: string): Promise<Reading> {
   const { values } = context;
   const startedAt = Date.now();
   const models = modelsOf(values.embeddings);
   const temp = await tempFiles(values.tempDir ?? tmpdir());
-  const store = await openStore(context, temp);
+  const store = justOne(await openStore(context, temp), only);
   const figures = createPassesFigures();
   const rows = createRowCounters();
   const live: Live = { figures, rows, source: undefined };
@@ -104,6 +105,13 @@ export async function makeReading(context: MegastreamContext, target: Target): P
     run,
     report: (sink) => partOf({ figures, rows, failed: result?.failed ?? [], sink }),
   };
+}
+
+/** The same folder or bucket as if it had one file only. */
+function justOne(store: FileStore, only: string | undefined): FileStore {
+  if (only === undefined) return store;
+  const list: FileStore["list"] = async (options) => (await store.list(options)).filter(({ name }) => name === only);
+  return { ...store, partOnly: true, list };
 }
 
 /** Which files are done. @throws {ConfigError} Where the state file cannot be read. */

@@ -12,8 +12,9 @@ import { gzip } from "node:zlib";
 import { getLogger } from "@logtape/logtape";
 import type { ClusterConnectionPool, Transport } from "@elastic/elasticsearch";
 import { retryAfterMs } from "../../net/retry_after.ts";
+import { hiding } from "../../net/text.ts";
 import { ConfigError, messageOf, TransientError } from "../../pipeline/errors.ts";
-import { certificatesOf, type Credentials, type Node, nodesOf, placeOf } from "./nodes.ts";
+import { certificatesOf, type Credentials, type Node, nodesOf, placeOf, secretsOf } from "./nodes.ts";
 
 const log = getLogger(["bskyingest", "elasticsearch"]);
 
@@ -96,6 +97,8 @@ interface Failure {
 }
 
 type Headers = Readonly<Record<string, unknown>>;
+/** Takes credentials out of what a server repeats. */
+type Hide = (text: string) => string;
 
 /**
  * Makes the client; sends nothing yet.
@@ -108,13 +111,14 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   if (options.skipTlsVerify) {
     log.warn("Certificates are not verified (--skip-tls-verify): anybody on the way can read and change what is sent");
   }
+  const hide = hiding(secretsOf(nodes));
   const { pool, transport } = await makeTransport(nodes, {
     ...(ca !== undefined && { ca }),
     rejectUnauthorized: options.skipTlsVerify !== true,
   });
   return {
     place: placeOf(nodes[0]!.url),
-    request: (request) => send(transport, request, options),
+    request: (request) => send(transport, request, { ...options, hide }),
     [Symbol.asyncDispose]: () => pool.empty(),
   };
 }
@@ -143,7 +147,7 @@ async function makeTransport(
 async function send(
   transport: Transport,
   { method, path, body, ndjson = false, querystring = {}, signal, ...request }: Request,
-  { gzip: compressed = false, ...options }: ConnectionOptions,
+  { gzip: compressed = false, hide, ...options }: ConnectionOptions & { readonly hide: Hide },
 ): Promise<Answer> {
   signal?.throwIfAborted();
   const end = new AbortController();
@@ -172,7 +176,7 @@ async function send(
     return answerOf(statusCode, text, headers);
   } catch (error) {
     signal?.throwIfAborted();
-    return answerOrThrow(error as Failure);
+    return answerOrThrow(error as Failure, hide);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
@@ -183,9 +187,11 @@ async function send(
  * A status of 400 and above is an answer too, although the transport throws it. Only the message of what it throws may go further: the
  * rest holds credentials, and the body.
  */
-function answerOrThrow(error: Failure): Answer {
+function answerOrThrow(error: Failure, hide: Hide): Answer {
   const { statusCode, meta } = error;
-  if (statusCode !== undefined && statusCode > 0) return answerOf(statusCode, meta?.body, meta?.headers ?? {});
+  if (statusCode !== undefined && statusCode > 0) {
+    return answerOf(statusCode, typeof meta?.body === "string" ? hide(meta.body) : undefined, meta?.headers ?? {});
+  }
   const message = messageOf(error);
   const node = meta?.meta?.connection?.url;
   if (node === undefined) throw new Error(`Cannot use the client of Elasticsearch: ${message}`);

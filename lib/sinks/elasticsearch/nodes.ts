@@ -88,6 +88,16 @@ function userInfoOf({ username, password }: URL): string | undefined {
   }
 }
 
+/** What must not be said of what nodes are sent: keys, and passwords as they are and as they are sent. */
+export function secretsOf(nodes: readonly Node[]): string[] {
+  return nodes.flatMap(({ headers: { authorization = "" } }) => {
+    const [scheme, sent = ""] = authorization.split(" ");
+    if (scheme !== "Basic") return [sent];
+    const userAndPassword = Buffer.from(sent, "base64").toString();
+    return [sent, userAndPassword.slice(userAndPassword.indexOf(":") + 1)];
+  });
+}
+
 /** A node as messages name it. */
 export function placeOf({ protocol, host, pathname }: URL): string {
   return `${protocol}//${host}${pathname.replace(/\/$/, "")}`;

@@ -5,6 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { ConfigError } from "../../pipeline/errors.ts";
+import { damagedRow } from "../../state/sqlite_faults.ts";
 
 /** How long a row is its taker's where nothing else is said, in milliseconds. */
 export const LEASE_MS = 300_000;
@@ -86,7 +87,7 @@ const END_LEASE = `UPDATE queue_leases SET leased_until = NULL, not_before = :un
 const FORGET_DELETED = `DELETE FROM queue_leases WHERE id = ? AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.id = ?)`;
 
 /** Prepares the statements for a queue that is open. */
-export function leaseTable(db: DatabaseSync) {
+export function leaseTable(db: DatabaseSync, file: string) {
   const expire = {
     forget: db.prepare(
       "DELETE FROM queue_leases WHERE leased_until <= ? AND NOT EXISTS (SELECT 1 FROM queue WHERE id = queue_leases.id)",
@@ -121,7 +122,9 @@ export function leaseTable(db: DatabaseSync) {
     const rows = markTaken.all(JSON.stringify(leases.map(({ id }) => id)));
     const byId = new Map(rows.map((row) => [row.id, row]));
     return leases.map(({ id, takes, attempts }) => {
-      const { payload, metadata, created_at } = byId.get(id)!;
+      const row = byId.get(id);
+      if (row === undefined) throw damagedRow(file, id as number);
+      const { payload, metadata, created_at } = row;
       return {
         id,
         receipt: `${id}.${takes}`,

@@ -136,8 +136,10 @@ function timeOf(db: DatabaseSync, which: string): string | null {
   return rfc3339(readQueueTime(db.prepare(`SELECT created_at FROM queue ${which} LIMIT 1`).get()?.created_at));
 }
 
+/** `null` also for what is no time. */
 function rfc3339(ms: number | null | undefined): string | null {
-  return ms === null || ms === undefined ? null : new Date(ms).toISOString();
+  const date = new Date(ms ?? NaN);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
 /** The time of the first record of the first row, or (-1) of the last one of the last row. */

@@ -6,7 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { dirname, resolve } from "node:path";
 import { ConfigError } from "../../pipeline/errors.ts";
-import { fileError, openPrivate } from "../../state/files.ts";
+import { fileError, openPrivate, refuseSharedSymlink } from "../../state/files.ts";
 import { openingError } from "../../state/sqlite_faults.ts";
 import { fileExists, hasTable, readDatabase } from "../../state/sqlite_file.ts";
 import { BUSY_TIMEOUT_MS, inTransaction, type LockWaiter } from "../../state/sqlite_transaction.ts";
@@ -29,6 +29,7 @@ export async function openQueueFile(path: string, create: boolean, patiently: Lo
       if (!create) throw await unknownQueue(path);
       (await openPrivate(path, { create: true, write: true })).close();
     }
+    refuseSharedSymlink(path);
     const opened = db = new DatabaseSync(resolve(path), { timeout: BUSY_TIMEOUT_MS });
     // An empty transaction finds out that the file is read-only.
     const complete = await patiently(() => inTransaction(opened, () => isComplete(opened, path, create)));

@@ -91,6 +91,43 @@ diskTest("C26: a queue that cannot be written is refused", 4, async (disk) => {
   await assert.rejects(openQueue(`${disk}/new.db`, { create: true }), { name: "ConfigError" });
 });
 
+Deno.test("C26: a queue whose leases have no key is refused, and not left open (found by the fuzzer)", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/q.db`;
+    await (await queueWith(file, 1))[Symbol.asyncDispose]();
+    sql(file, "CREATE TABLE other AS SELECT * FROM queue_leases");
+    sql(file, "DROP TABLE queue_leases");
+    sql(file, "ALTER TABLE other RENAME TO queue_leases");
+    await assert.rejects(openQueue(file), /^ConfigError: Cannot open .*: ON CONFLICT clause/);
+  }));
+
+Deno.test("C26: a damaged queue ends the run with words, not as a bug (found by the fuzzer)", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/q.db`;
+    await (await queueWith(file, 3))[Symbol.asyncDispose]();
+    sql(file, "INSERT INTO queue_leases (id, leased_until, updated_at) VALUES (2, 9000000000000000, 0)");
+    lastOfIndex(file, "queue_pending", 7);
+    await using queue = await openQueue(file);
+    assert.deepEqual((await queue.list()).map(({ leased_until }) => leased_until), [null, null, null]);
+    await assert.rejects(queue.take({ count: 9 }), /^FatalError: Cannot read row 7 of .*: it is damaged.*\.recover$/);
+  }));
+
+/** Makes the last entry of an index that has one page a row that is not there. https://sqlite.org/fileformat.html#b_tree_pages */
+function lastOfIndex(file: string, index: string, row: number): void {
+  const [{ rootpage, page_size } = {}] = sql(
+    file,
+    "SELECT rootpage, page_size FROM sqlite_master, pragma_page_size WHERE name = ?",
+    index,
+  );
+  const bytes = Deno.readFileSync(file);
+  const page = bytes.subarray((Number(rootpage) - 1) * Number(page_size));
+  const view = new DataView(page.buffer, page.byteOffset);
+  const cell = view.getUint16(8 + 2 * (view.getUint16(3) - 1));
+  const [length, head] = [page[cell]!, page[cell + 1]!];
+  page.fill(row, cell + 1 + head, cell + 1 + length);
+  Deno.writeFileSync(file, bytes);
+}
+
 Deno.test("C26: a queue that another program has locked is waited for, but not for ever", () =>
   inFolder(async (folder) => {
     const file = `${folder}/q.db`;

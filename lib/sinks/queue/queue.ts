@@ -7,8 +7,8 @@ import type { AnyEvent } from "../../atproto/event.ts";
 import type { Cursor } from "../../pipeline/batch.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
 import { delay } from "../../pipeline/retry.ts";
-import { cursorsTable } from "../../state/cursors_table.ts";
-import { runningError } from "../../state/sqlite_faults.ts";
+import { checkCursors, cursorsTable } from "../../state/cursors_table.ts";
+import { orClose, runningError } from "../../state/sqlite_faults.ts";
 import { inTransaction, lockWaiter } from "../../state/sqlite_transaction.ts";
 import { ulids } from "../../state/ulid.ts";
 import {
@@ -136,9 +136,14 @@ export async function openQueue(file: string, options: OpenQueueOptions = {}): P
   const patiently = lockWaiter(file, { timeoutMs: busyTimeoutMs });
   const db = await openQueueFile(file, create, patiently);
   const toRows = rowMaker({ batchSize, run: options.run ?? ulids(now)() });
-  const insert = db.prepare("INSERT INTO queue (payload, metadata, created_at, status) VALUES (?, ?, ?, 'pending')");
-  const cursors = cursorsTable(db);
-  const leases = leaseTable(db);
+  const { insert, cursors, leases } = orClose(db, file, () => {
+    checkCursors(db, file);
+    return {
+      insert: db.prepare("INSERT INTO queue (payload, metadata, created_at, status) VALUES (?, ?, ?, 'pending')"),
+      cursors: cursorsTable(db),
+      leases: leaseTable(db, file),
+    };
+  });
 
   /** Runs one transaction as often as another program's lock makes necessary. */
   async function commit<T>(work: () => T, signal?: AbortSignal): Promise<T> {
@@ -153,6 +158,15 @@ export async function openQueue(file: string, options: OpenQueueOptions = {}): P
   async function read<T>(work: () => T): Promise<T> {
     try {
       return await patiently(work);
+    } catch (error) {
+      throw runningError(file, error);
+    }
+  }
+
+  /** For what nobody waits for. */
+  function look<T>(work: () => T): T {
+    try {
+      return work();
     } catch (error) {
       throw runningError(file, error);
     }
@@ -190,9 +204,9 @@ export async function openQueue(file: string, options: OpenQueueOptions = {}): P
         return rows.length;
       }, signal);
     },
-    position: cursors.load,
-    ended: cursors.ended,
-    length: () => db.prepare("SELECT count(*) AS n FROM queue").get()!.n as number,
+    position: (key) => look(() => cursors.load(key)),
+    ended: (key) => look(() => cursors.ended(key)),
+    length: () => look(() => db.prepare("SELECT count(*) AS n FROM queue").get()!.n as number),
     usedBytes: () => usedBytes(db, file),
     emptyLog: () => emptyLog(db),
     // deno-lint-ignore require-await -- what it throws must come by the promise

@@ -9,6 +9,7 @@ import type { RedisLink } from "../../net/redis/link.ts";
 import type { Cursor } from "../../pipeline/batch.ts";
 import { LockHeldError, messageOf } from "../../pipeline/errors.ts";
 import { delay } from "../../pipeline/retry.ts";
+import { openPrivateSync } from "../../state/files.ts";
 import { acquireLock } from "../../state/lock.ts";
 import { makeFolder } from "../../state/paths.ts";
 import { ACQUIRE, RELEASE, RENEW } from "./scripts.ts";
@@ -171,7 +172,10 @@ async function ownerFile(folder: string | undefined, name: string): Promise<Owne
   const lock = await acquireLock(`${path}.lock`, { command: `bskyingest (${name})` });
   return {
     last: readToken(`${path}.owner`),
-    write: (token) => Deno.writeTextFileSync(`${path}.owner`, token, { mode: 0o600 }),
+    write(token) {
+      using file = openPrivateSync(`${path}.owner`, { write: true, create: true, truncate: true });
+      file.writeSync(new TextEncoder().encode(token));
+    },
     [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
   };
 }

@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { dirname, resolve } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { ConfigError } from "../../pipeline/errors.ts";
+import { refuseSharedSymlink } from "../../state/files.ts";
 import { openingError } from "../../state/sqlite_faults.ts";
 import { fileExists } from "../../state/sqlite_file.ts";
 import { BUSY_TIMEOUT_MS, inTransaction, type LockWaiter } from "../../state/sqlite_transaction.ts";
@@ -35,6 +36,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
   let db: DatabaseSync | undefined;
   try {
     checkFolder(path);
+    refuseSharedSymlink(path);
     // An absolute path, because SQLite gives ":memory:", "" and "file:" a meaning of their own.
     db = new DatabaseSync(resolve(path), { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: false });
     await prepare(db, options);

@@ -32,8 +32,7 @@ type RecallNow = (...args: Parameters<Recall<AtEvent>>) => Awaited<ReturnType<Re
  */
 export function recallFrom(db: DatabaseSync, table: string, indexed: boolean): RecallNow {
   const select = (order: string) =>
-    `SELECT ${COLUMNS}, CASE WHEN kind <> 'commit' OR ${ODD} THEN json END AS json
-     FROM (SELECT *, ${TEXTS} FROM ${quoted(table)}) WHERE kind IN ('commit', 'identity', 'account', 'sync') ${order}`;
+    selectEvents(table, `WHERE kind IN ('commit', 'identity', 'account', 'sync') ${order}`);
   const byTime = select("AND time_us >= ? ORDER BY time_us DESC LIMIT ?");
   const byPosition = select("ORDER BY position DESC");
 
@@ -57,8 +56,14 @@ export function recallFrom(db: DatabaseSync, table: string, indexed: boolean): R
   };
 }
 
+/** A query for rows that {@link eventOf} understands. */
+export function selectEvents(table: string, where: string): string {
+  return `SELECT ${COLUMNS}, CASE WHEN kind <> 'commit' OR ${ODD} THEN json END AS json
+    FROM (SELECT *, ${TEXTS} FROM ${quoted(table)}) ${where}`;
+}
+
 /** All origins by id: a handful. */
-function originsOf(db: DatabaseSync): ReadonlyMap<number, Origin> {
+export function originsOf(db: DatabaseSync): ReadonlyMap<number, Origin> {
   const rows = db.prepare("SELECT id, source, wire, host FROM origins").all();
   return new Map(
     rows.map((
@@ -68,7 +73,7 @@ function originsOf(db: DatabaseSync): ReadonlyMap<number, Origin> {
 }
 
 /** A row as an event again. */
-function eventOf(row: Row, origins: ReadonlyMap<number, Origin>): AtEvent {
+export function eventOf(row: Row, origins: ReadonlyMap<number, Origin>): AtEvent {
   const origin = origins.get(row.origin as number)!;
   if (row.json !== null) {
     const { did, time_us, kind, [row.kind as string]: body } = JSON.parse(row.json as string);

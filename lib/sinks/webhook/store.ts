@@ -7,11 +7,11 @@ import { DatabaseSync } from "node:sqlite";
 import { resolve } from "node:path";
 import type { Cursor } from "../../pipeline/batch.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
-import { CURSORS_SQL, cursorsTable } from "../../state/cursors_table.ts";
-import { openPrivate } from "../../state/files.ts";
-import { openingError, runningError } from "../../state/sqlite_faults.ts";
+import { checkCursors, CURSORS_SQL, cursorsTable } from "../../state/cursors_table.ts";
+import { openPrivate, refuseSharedSymlink } from "../../state/files.ts";
+import { damaged, damagedRow, openingError, orClose, runningError } from "../../state/sqlite_faults.ts";
 import { fileExists, hasTable } from "../../state/sqlite_file.ts";
-import { BUSY_TIMEOUT_MS, inTransaction, lockWaiter } from "../../state/sqlite_transaction.ts";
+import { BUSY_TIMEOUT_MS, inTransaction, type LockWaiter, lockWaiter } from "../../state/sqlite_transaction.ts";
 import { emptyLog, usedBytes } from "../queue/size.ts";
 import { useWal } from "../sqlite/open.ts";
 import { accountsOf, type Content, type Fate, type Request } from "./requests.ts";
@@ -111,6 +111,20 @@ export interface StoreOptions {
 export async function openStore(file: string, { ordered, now }: StoreOptions): Promise<QueueStore> {
   const patiently = lockWaiter(file);
   const db = await openFile(file, patiently);
+  return orClose(db, file, () => {
+    checkCursors(db, file);
+    return storeIn({ db, file, patiently, ordered, now });
+  });
+}
+
+/** A database whose tables are there. */
+interface OpenedStore extends StoreOptions {
+  readonly db: DatabaseSync;
+  readonly file: string;
+  readonly patiently: LockWaiter;
+}
+
+function storeIn({ db, file, patiently, ordered, now }: OpenedStore): QueueStore {
   const insert = db.prepare(
     "INSERT INTO requests (id, events, body, keys, created_at, attempts, deferrals, not_before, first_attempt_at) " +
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -128,6 +142,9 @@ export async function openStore(file: string, { ordered, now }: StoreOptions): P
   const one = db.prepare("SELECT body, keys FROM requests WHERE id = ?");
   const cursors = cursorsTable(db);
   let synced = "FULL";
+  if (!isDelivery(db.prepare("SELECT next_id, endpoint FROM delivery").get())) {
+    throw damaged(file, "its table of the delivery is damaged");
+  }
 
   /** Whoever forgets what was delivered repeats it: that need not survive a power cut by itself, as it does a kill. */
   async function commit<T>(work: () => T, sync: "FULL" | "NORMAL", signal?: AbortSignal): Promise<T> {
@@ -156,8 +173,23 @@ export async function openStore(file: string, { ordered, now }: StoreOptions): P
     if (endpoint !== undefined) setEndpoint.run(endpoint);
   }
 
+  function reading<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw runningError(file, error);
+    }
+  }
+
+  function contentOf(id: number, row: Pick<Row, "body" | "keys"> | undefined): Content {
+    const content = row && readContent(row);
+    if (content === undefined) throw damagedRow(file, id);
+    return content;
+  }
+
   function requestOf(row: Row): Request {
-    const content = readContent(row);
+    const content = contentOf(row.id, row);
+    if (row.events !== content.keys.length) throw damagedRow(file, row.id);
     const failed = row.attempts + row.deferrals > 0;
     return {
       id: row.id,
@@ -174,7 +206,11 @@ export async function openStore(file: string, { ordered, now }: StoreOptions): P
 
   return {
     file,
-    cursors,
+    cursors: {
+      ...cursors,
+      load: (key) => reading(() => cursors.load(key)),
+      ended: (key) => reading(() => cursors.ended(key)),
+    },
     add: (contents, position, change, signal) =>
       commit(
         () => {
@@ -205,19 +241,22 @@ export async function openStore(file: string, { ordered, now }: StoreOptions): P
         });
       }, "FULL"),
     load(from, events) {
-      let last = from, sum = 0;
-      for (const row of sizes.all(from, events) as unknown as Row[]) {
-        if (sum >= events) break;
-        sum += row.events;
-        last = row.id;
-      }
-      return range.all(from, last).map((row) => requestOf(row as unknown as Row));
+      return reading(() => {
+        let last = from, sum = 0;
+        for (const row of sizes.all(from, events) as unknown as Row[]) {
+          if (sum >= events) break;
+          if (!(row.id >= from && row.events > 0)) throw damagedRow(file, row.id);
+          sum += row.events;
+          last = row.id;
+        }
+        return range.all(from, last).map((row) => requestOf(row as unknown as Row));
+      });
     },
-    read: (id) => readContent(one.get(id) as unknown as Row),
-    count: () => db.prepare("SELECT ifnull(sum(events), 0) AS n FROM requests").get()!.n as number,
-    nextId: () => nextId.get()!.next_id as number,
-    version: () => db.prepare("PRAGMA data_version").get()!.data_version as number,
-    endpoint: () => db.prepare("SELECT endpoint FROM delivery").get()!.endpoint as string,
+    read: (id) => reading(() => contentOf(id, one.get(id) as unknown as Row | undefined)),
+    count: () => reading(() => db.prepare("SELECT ifnull(sum(events), 0) AS n FROM requests").get()!.n as number),
+    nextId: () => reading(() => nextId.get()!.next_id as number),
+    version: () => reading(() => db.prepare("PRAGMA data_version").get()!.data_version as number),
+    endpoint: () => reading(() => db.prepare("SELECT endpoint FROM delivery").get()!.endpoint as string),
     usedBytes: () => usedBytes(db, file),
     shrink() {
       const { freelist_count } = db.prepare("PRAGMA freelist_count").get() as { freelist_count: number };
@@ -245,15 +284,30 @@ interface Row {
   readonly first_attempt_at: number | null;
 }
 
-function readContent({ body, keys: text }: Pick<Row, "body" | "keys">): Content {
-  const keys: string[] = JSON.parse(text);
-  return { body, keys, accounts: accountsOf(keys) };
+/** `undefined` for what nobody has written so. */
+function readContent({ body, keys: text }: Pick<Row, "body" | "keys">): Content | undefined {
+  const keys = parse(text);
+  const isList = Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === "string");
+  return isList ? { body, keys, accounts: accountsOf(keys) } : undefined;
 }
 
-async function openFile(file: string, patiently: ReturnType<typeof lockWaiter>): Promise<DatabaseSync> {
+function isDelivery(row: Record<string, unknown> | undefined): boolean {
+  return Number.isSafeInteger(row?.next_id) && parse(row?.endpoint) instanceof Object;
+}
+
+function parse(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+}
+
+async function openFile(file: string, patiently: LockWaiter): Promise<DatabaseSync> {
   let db: DatabaseSync | undefined;
   try {
     if (!fileExists(file)) (await openPrivate(file, { create: true, write: true })).close();
+    refuseSharedSymlink(file);
     const opened = db = new DatabaseSync(resolve(file), { timeout: BUSY_TIMEOUT_MS });
     await patiently(() => checkTables(opened, file));
     opened.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL`); // of a new file only

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { inFolder } from "../../../tests/support/temp.ts";
 import { eventOf, eventsFrom } from "../../../tests/support/webhook_run.ts";
-import { ConfigError } from "../../pipeline/errors.ts";
+import { ConfigError, FatalError } from "../../pipeline/errors.ts";
 import { piecesOf, requestsOf, textsOf } from "./requests.ts";
 import { openStore } from "./store.ts";
 
@@ -53,6 +53,59 @@ Deno.test("what has become of requests is written together with the position", (
     assert.deepEqual([store.cursors.load("k"), store.cursors.ended("k"), store.endpoint()], ["c", true, '{"a":1}']);
     assert.equal(Deno.statSync(file).mode! & 0o777, 0o600);
   }));
+
+for (
+  const [what, sql, message] of [
+    ["a row without events", "UPDATE requests SET events = 0 WHERE id = 2", /Cannot read row 2 of .*it is damaged/],
+    [
+      "a row that counts wrongly",
+      "UPDATE requests SET events = 7 WHERE id = 2",
+      /Cannot read row 2 of .*it is damaged/,
+    ],
+    ["keys that are no list", "UPDATE requests SET keys = '[]x' WHERE id = 2", /Cannot read row 2 of .*it is damaged/],
+    ["a number that is too large", "UPDATE requests SET events = 1 << 60 WHERE id = 2", /too large to be represented/],
+    ["numbers that come again", "UPDATE delivery SET next_id = 1", /UNIQUE constraint failed.*\.recover$/],
+  ] as const
+) {
+  Deno.test(`a damaged file ends the run with words, not as a bug, nor never: ${what} (found by the fuzzer)`, () =>
+    inFolder(async (folder) => {
+      const file = `${folder}/q.db`;
+      const requests = requestsOf([eventOf(1), eventOf(2)], { batch: 1, ordered: true });
+      {
+        using store = await openStore(file, options);
+        await store.add(requests, undefined, {});
+      }
+      {
+        using db = new DatabaseSync(file);
+        db.exec(sql);
+      }
+      using store = await openStore(file, options);
+      await assert.rejects(
+        async () => {
+          store.load(0, 100);
+          store.read(2);
+          await store.add(requests, undefined, {});
+        },
+        (error) => error instanceof FatalError && message.test(error.message),
+      );
+    }));
+}
+
+for (const sql of ["DELETE FROM delivery", "UPDATE delivery SET endpoint = '{'"]) {
+  Deno.test(`a damaged file is refused: ${sql} (found by the fuzzer)`, () =>
+    inFolder(async (folder) => {
+      const file = `${folder}/q.db`;
+      (await openStore(file, options))[Symbol.dispose]();
+      {
+        using db = new DatabaseSync(file);
+        db.exec(sql);
+      }
+      await assert.rejects(
+        openStore(file, options),
+        /^ConfigError: Cannot use .*: its table of the delivery is damaged/,
+      );
+    }));
+}
 
 Deno.test("other files, and those of a newer version, are refused and left alone", () =>
   inFolder(async (folder) => {

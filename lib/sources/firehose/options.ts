@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { type Kind, KINDS } from "../../atproto/event.ts";
+import type { Kind } from "../../atproto/event.ts";
 import type { RepoFilter } from "../../atproto/frame_events.ts";
-import { isDid, isNsid, wildcardHead } from "../../atproto/syntax.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
 import { collectionMatcher } from "../jetstream/filter.ts";
 import { type LiveOptions, type LivePlan, makeLivePlan } from "../live/options.ts";
+import { collectionFaults, didFaults, kindFaults, operationFaults } from "../wanted_faults.ts";
 
 /** Options of {@link firehose}. */
 export interface FirehoseOptions extends LiveOptions {
@@ -37,8 +37,6 @@ export interface FirehosePlan {
   readonly verify: "none" | "blocks";
 }
 
-const OPERATIONS: readonly string[] = ["create", "update", "delete"];
-
 /**
  * Checks everything and puts it together.
  *
@@ -48,10 +46,13 @@ export function makeFirehosePlan(options: FirehoseOptions): FirehosePlan {
   const faults: string[] = [];
   const live = makeLivePlan(options, { hosts: ["bsky.network"], begin: "live", idleTimeout: "auto" }, faults);
   const { kinds = ["commit", "identity", "account"], operations, dids, collections, verify = "blocks" } = options;
-  checkAmong("kind", kinds, KINDS, faults);
-  if (operations) checkAmong("operation", operations, OPERATIONS, faults);
-  for (const did of dids ?? []) if (!isDid(did)) faults.push(`Cannot use DID "${did}": it is not a DID`);
-  if (collections) checkCollections(collections, faults);
+  faults.push(
+    ...kindFaults(kinds),
+    ...(operations ? operationFaults(operations) : []),
+    ...didFaults(dids ?? []),
+    ...collectionFaults(collections ?? ["all"]),
+  );
+  if (collections?.length === 0) faults.push("Cannot use an empty list of collections: name at least one");
   const { dedupeWindow = 1 } = options;
   if (!Number.isSafeInteger(dedupeWindow) || dedupeWindow < 1) {
     faults.push(`Cannot use a dedupe window of ${dedupeWindow}: it must be an integer from 1 on`);
@@ -68,24 +69,4 @@ export function makeFirehosePlan(options: FirehoseOptions): FirehosePlan {
       collections: collections && !collections.includes("all") ? collectionMatcher(collections) : undefined,
     },
   };
-}
-
-function checkAmong(what: string, given: readonly string[], known: readonly string[], faults: string[]): void {
-  if (given.length === 0) faults.push(`Cannot use an empty list of ${what}s: name at least one`);
-  for (const each of given.filter((name) => !known.includes(name))) {
-    faults.push(`Cannot use ${what} "${each}": it must be one of ${known.join(", ")}`);
-  }
-}
-
-function checkCollections(collections: readonly string[], faults: string[]): void {
-  if (collections.length === 0) faults.push("Cannot use an empty list of collections: name at least one");
-  if (collections.includes("all")) {
-    if (collections.length > 1) {
-      faults.push('Cannot use "all" beside other collections: it stands for every collection');
-    }
-    return;
-  }
-  for (const each of collections.filter((name) => !isNsid(name) && wildcardHead(name) === undefined)) {
-    faults.push(`Cannot use collection "${each}": it must be an NSID or "x.y.*"; "all" means every collection`);
-  }
 }

@@ -86,7 +86,7 @@ export async function keepCached(folder: string, { id, bytes }: Dictionary): Pro
     // By a name of its own and whole before it is seen: other processes may read and keep the same one meanwhile.
     const temporary = await Deno.makeTempFile({ dir: folder, prefix: ".zstd-" });
     try {
-      await Deno.writeFile(temporary, bytes);
+      await Deno.writeFile(temporary, bytes, { create: false });
       using file = await Deno.open(temporary, { write: true });
       await file.sync();
       await Deno.rename(temporary, path);

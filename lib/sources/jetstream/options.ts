@@ -5,11 +5,11 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { type Kind, KINDS } from "../../atproto/event.ts";
-import { isDid, isNsid, wildcardHead } from "../../atproto/syntax.ts";
 import { idOfDictionary } from "../../net/zstd/dictionary.ts";
 import { ConfigError, messageOf } from "../../pipeline/errors.ts";
 import type { Backoff } from "../../pipeline/retry.ts";
 import type { TapEntry } from "../tap.ts";
+import { collectionFaults, didFaults, kindFaults } from "../wanted_faults.ts";
 import { type Dictionary, suits } from "./dictionary_cache.ts";
 import type { Filter } from "./filter.ts";
 import { type Query, readQuery, unique } from "./query.ts";
@@ -62,6 +62,8 @@ export interface JetstreamOptions {
   readonly noRewind?: boolean;
   /** The furthest that a saved position may reach back, in minutes; 0 = any. @default {0} */
   readonly maxRewindMinutes?: number;
+  /** Where a host has left out events, go on at the one of the list that begins earliest. @default {false} */
+  readonly healGaps?: boolean;
   /** Under which the position is saved. @default {"jetstream"} */
   readonly key?: string;
   /** Stands for the (only) host in positions and events, for a server whose port changes. */
@@ -94,6 +96,7 @@ export interface Plan {
   readonly endUs: number | undefined;
   readonly noRewind: boolean;
   readonly maxRewindUs: number;
+  readonly healGaps: boolean;
 }
 
 /**
@@ -109,7 +112,7 @@ export function makePlan(options: JetstreamOptions): Plan {
   const named = options.collections ?? query?.collections;
   const collections = collectionsOf(named, kinds, faults, options.defaultCollections);
   const dids = unique(options.dids ?? query?.dids ?? []);
-  for (const did of dids.filter((d) => !isDid(d))) faults.push(`Cannot use DID "${did}": it is not a DID`);
+  faults.push(...didFaults(dids));
   if (dids.length > MOST_DIDS) faults.push(`Cannot use ${dids.length} DIDs: a server accepts at most ${MOST_DIDS}`);
   const wire = options.wire ?? "auto";
   checkHeads(collections, wire, endpoints, faults);
@@ -141,6 +144,7 @@ export function makePlan(options: JetstreamOptions): Plan {
     endUs: options.end,
     noRewind: options.noRewind ?? false,
     maxRewindUs: (options.maxRewindMinutes ?? 0) * 60_000_000,
+    healGaps: options.healGaps ?? false,
   };
 }
 
@@ -177,10 +181,7 @@ function endpointsOf(options: JetstreamOptions, faults: string[]): Endpoint[] {
 
 function kindsOf(list: readonly string[] | undefined, faults: string[]): ReadonlySet<Kind> {
   const kinds = unique(list ?? ["commit", "identity", "account"]);
-  if (kinds.length === 0) faults.push("Cannot use an empty list of kinds: name at least one");
-  for (const kind of kinds.filter((k) => !KINDS.includes(k as Kind))) {
-    faults.push(`Cannot use kind "${kind}": it must be one of ${KINDS.join(", ")}`);
-  }
+  faults.push(...kindFaults(kinds));
   return new Set(KINDS.filter((kind) => kinds.includes(kind)));
 }
 
@@ -195,18 +196,8 @@ function collectionsOf(
     return undefined;
   }
   const collections = unique(list ?? fallback);
-  if (collections.includes("all")) {
-    if (collections.length > 1) {
-      faults.push('Cannot use "all" beside other collections: it stands for every collection');
-    }
-    return undefined;
-  }
-  for (const each of collections.filter((c) => !isNsid(c) && wildcardHead(c) === undefined)) {
-    const hint = each === "*"
-      ? 'it must be an NSID or "x.y.*"; "all" means every collection'
-      : 'it must be an NSID or "x.y.*"';
-    faults.push(`Cannot use collection "${each}": ${hint}`);
-  }
+  faults.push(...collectionFaults(collections));
+  if (collections.includes("all")) return undefined;
   if (collections.length > MOST_COLLECTIONS) {
     faults.push(`Cannot use ${collections.length} collections: a server accepts at most ${MOST_COLLECTIONS}`);
   }

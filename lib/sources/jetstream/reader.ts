@@ -51,6 +51,11 @@ export class EpochError extends Error {
   override readonly name = "EpochError";
 }
 
+/** The host has left out events that another one may have. */
+export class MissingError extends Error {
+  override readonly name = "MissingError";
+}
+
 /** Reads one connection. */
 export class Reader {
   /** Whether an event came that was no copy. */
@@ -179,7 +184,10 @@ export class Reader {
     const astray = this.#track.isAstray(event, nowUs);
     if (this.#first && !astray) this.#meetFirst(event, nowUs);
     const copy = this.#isCopy?.(event, astray) ?? false;
-    if (this.#track.expected && !astray) this.#track.resolveGap(event, copy);
+    if (this.#track.expected && !astray) {
+      if (this.#track.startSearch(event.time_us)) throw new MissingError();
+      this.#track.resolveGap(event, copy);
+    }
     const { endUs } = this.#plan;
     if (endUs !== undefined && event.time_us >= endUs) {
       this.#track.endReached();

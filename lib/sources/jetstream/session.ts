@@ -19,8 +19,9 @@ import { isBusy } from "./filter.ts";
 import { Hosts, type Step } from "./hosts.ts";
 import type { JetstreamOptions, Plan } from "./options.ts";
 import { parsePosition } from "./position.ts";
-import { EpochError, Reader } from "./reader.ts";
+import { EpochError, MissingError, Reader } from "./reader.ts";
 import { Silence } from "./silence.ts";
+import { searchHosts } from "./starts.ts";
 import { type Resume, Track } from "./track.ts";
 import { buildUrl, MICROSECONDS_FROM, needsHello, optionsUpdate, type Request, type Wire } from "./url.ts";
 
@@ -36,7 +37,8 @@ interface How {
   readonly opened: boolean;
   /** Our `options_update` was the last thing that the server heard. */
   readonly afterHello: boolean;
-  readonly epoch: boolean;
+  /** We ended it: the position leads elsewhere there, or another host may have what this one has left out. */
+  readonly elsewhere: boolean;
   /** It was to be compressed with this. */
   readonly dictionary: Dictionary | undefined;
 }
@@ -154,7 +156,7 @@ export class Session {
     this.#compression.begin(this.#hosts.current, dictionary);
     const origin: Origin = Object.freeze({ source: "jetstream", wire, host });
     const reader = this.#makeReader(origin, resume);
-    const epoch = yield* this.#read(connection, reader, own);
+    const elsewhere = yield* this.#read(connection, reader, own);
     const outcome = await connection.closed;
     const ok = await opened;
     this.#stats.connected = false;
@@ -164,7 +166,7 @@ export class Session {
     if (outcome.kind === "oversize") yield this.#onOversize(reader);
     if (reader.progressed || (ok && this.#now() - dialled >= STABLE_MS)) this.#attempt = 0;
     const afterHello = needsHello(request) && !reader.progressed;
-    const step = this.#next(outcome, reader, { opened: ok, afterHello, epoch, dictionary });
+    const step = this.#next(outcome, reader, { opened: ok, afterHello, elsewhere, dictionary });
     if (step.step === "again" && "failure" in step) await this.#wait(step.failure);
   }
 
@@ -177,7 +179,7 @@ export class Session {
     return new Reader(this.#plan, this.#track, origin, resume, hooks, this.#now);
   }
 
-  /** Answers whether the server turned out to be in another epoch. */
+  /** Answers whether the server turned out not to have what lies behind the position. */
   async *#read(connection: Connection, reader: Reader, own: AbortController): AsyncGenerator<Batch<AtEvent>, boolean> {
     const frames = connection.frames.getReader();
     const { messages } = this.#compression;
@@ -196,6 +198,11 @@ export class Session {
       }
       return false;
     } catch (error) {
+      if (error instanceof MissingError) {
+        own.abort();
+        this.#hosts.prefer(await searchHosts(this.#plan, this.#track, this.#stop));
+        return true;
+      }
       if (!(error instanceof EpochError)) throw error;
       log.warn("{host} is not where it was: {why}. Resuming by time", {
         host: this.#hosts.current.host,
@@ -217,7 +224,7 @@ export class Session {
 
   #next(outcome: Outcome, reader: Reader, how: How): Step {
     if (this.#stop.aborted) return { step: "stop" };
-    if (how.epoch) return { step: "again" };
+    if (how.elsewhere) return { step: "again" };
     const { host } = this.#hosts.current;
     if (outcome.kind === "stopped") return { step: "again" }; // by `reconnect()`
     if (outcome.kind === "refused" && outcome.status === 400) {

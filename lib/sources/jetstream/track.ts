@@ -9,10 +9,13 @@ import type { OpenOptions } from "../../pipeline/source.ts";
 import { Memory, MOST_REMEMBERED } from "./memory.ts";
 import type { Plan } from "./options.ts";
 import { advance, formatPosition, parsePosition, type Position } from "./position.ts";
+import type { HostStart } from "./starts.ts";
 import { MICROSECONDS_FROM, type Wire } from "./url.ts";
 
 /** Differences of time that need no explanation, in microseconds. */
 export const TIME_TOLERANCE_US = 60e6;
+
+const SLOW = "consumer_too_slow";
 
 /** What one connection asks for, and how to know what comes again. */
 export interface Resume {
@@ -32,6 +35,10 @@ export interface Resume {
 interface ExpectedGap extends Pick<Gap, "reason" | "host" | "detail"> {
   readonly unit: "us" | "seq";
   readonly from: number | undefined;
+  /** The first event that the host sent behind it, once another one was looked for. */
+  to?: number;
+  /** The host of the list that begins earliest. */
+  best?: HostStart;
 }
 
 /** What {@link Track.batch} needs besides the events. */
@@ -65,6 +72,8 @@ export class Track {
   #handedOn = 0;
   /** The event time of the last position that was sealed: a slow sink's is far behind. */
   #sealed: number | undefined;
+  /** Where the gap began for which another host was looked for last. */
+  #searched: number | undefined;
   #gaps: Gap[] = [];
   #moved = false;
 
@@ -169,16 +178,45 @@ export class Track {
     this.expected ??= { ...gap, unit, from };
   }
 
+  /** Whether another host is to be looked for that has what is missing before `time_us`: once for each gap. */
+  startSearch(time_us: number): boolean {
+    const { expected } = this;
+    const { healGaps, endpoints } = this.#plan;
+    if (!healGaps || expected?.from === undefined || expected.unit !== "us") return false;
+    if (expected.from === this.#searched || time_us <= expected.from || expected.reason === SLOW) return false;
+    // Of a gap that is only possible, the one host there is can tell whether it is one.
+    if (endpoints.length === 1 && expected.reason !== "maybe_clamped") return false;
+    this.#searched = expected.from;
+    expected.to = time_us;
+    return true;
+  }
+
+  /** A host was found that begins earliest. */
+  found(best: HostStart): void {
+    this.expected!.best = best;
+  }
+
   /** The next event is there: it tells where the gap ends, or that there is none. */
   resolveGap(event: AtEvent, copy: boolean): void {
     const expected = this.expected!;
     this.expected = undefined;
+    if (expected.best?.host === event.origin.host) return this.#resolveFound(expected, expected.best);
     const to = expected.unit === "us" ? event.time_us : event.seq;
-    const slow = expected.reason === "consumer_too_slow";
+    const slow = expected.reason === SLOW;
     // A server may hold less than the overlap that it was asked for, and yet all that is new.
     if (!slow && to !== undefined && to <= (expected.from ?? 0)) return;
-    const state = slow && copy ? "healed" : "open";
-    this.#gaps.push({ source: "jetstream", ...expected, to, state });
+    this.#push(expected, to, slow && copy ? "healed" : "open");
+  }
+
+  /** The same where the host is the one that begins earliest. */
+  #resolveFound(expected: ExpectedGap, { host, startUs }: HostStart): void {
+    if (startUs > expected.from!) this.#push(expected, startUs, "open");
+    else if (host !== expected.host) this.#push(expected, expected.to, "healed");
+  }
+
+  #push({ reason, host, detail, unit, from }: ExpectedGap, to: number | undefined, state: Gap["state"]): void {
+    const words = detail === undefined ? {} : { detail };
+    this.#gaps.push({ source: "jetstream", reason, host, ...words, unit, from, to, state });
   }
 
   /** Whether there is anything to tell the pipeline. */

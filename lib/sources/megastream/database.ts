@@ -52,7 +52,7 @@ const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 /** No row comes before it. */
 const LEAST_ROWID = -(2n ** 63n);
 /** Result codes (https://sqlite.org/rescode.html); Deno 2.9 gives none where opening fails. */
-const IO_ERROR = 10, CANNOT_OPEN = 14;
+const IO_ERROR = 10, CANNOT_OPEN = 14, SHORT_READ = 522;
 /**
  * Opens a database that nobody writes to, without a trace: no file is made, and none is left beside it.
  *
@@ -171,6 +171,8 @@ function rowQuery(db: DatabaseSync, { name, rowid, columns }: Table, options: Sl
     const found = query.get(after);
     if (!found) return undefined;
     const { at_uri, did, raw_post, inferences, created_at } = found;
+    // A damaged tree leads in circles.
+    if (found.row as bigint <= after) throw badFile("corrupt", `row ${found.row} comes behind row ${after}`);
     after = found.row as bigint;
     const row = Number(after);
     if (!Number.isSafeInteger(row)) throw badFile("corrupt", `rowid ${after} is out of range`);
@@ -186,6 +188,7 @@ function lengthOf(value: unknown): number {
 function readError(path: string, error: unknown): unknown {
   const { code, errcode } = (error ?? {}) as { readonly code?: unknown; readonly errcode?: number };
   if (code !== "ERR_SQLITE_ERROR") return error;
+  if (errcode === SHORT_READ) return badFile("corrupt", "the database ends before its last page", error);
   const { message } = error as Error;
   const primary = errcode === undefined ? CANNOT_OPEN : errcode & 0xff; // the other bits tell more exactly what happened
   return primary === IO_ERROR || primary === CANNOT_OPEN

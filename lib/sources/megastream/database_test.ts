@@ -153,6 +153,47 @@ Deno.test("M43: of a database with a damaged page, the rows before it are read",
     return Promise.resolve();
   }));
 
+/** A page of branches begins so (https://sqlite.org/fileformat.html#b_tree_pages). */
+const BRANCHES = 0x05;
+
+Deno.test("A database whose tree leads in circles comes to an end (found by the fuzzer)", () =>
+  inFolder((folder) => {
+    const path = join(folder, "test.db");
+    databaseOf(path, numbered(100));
+    const bytes = Deno.readFileSync(path);
+    const view = new DataView(bytes.buffer);
+    const [root] = pagesOf(path, "SELECT rootpage FROM sqlite_master WHERE name = 'enriched_posts'");
+    const at = (root! - 1) * 4096;
+    equal(bytes[at], BRANCHES);
+    // Every branch leads to the first leaf.
+    const cells = Array.from({ length: view.getUint16(at + 3) }, (_, i) => at + view.getUint16(at + 12 + 2 * i));
+    for (const cell of cells) view.setUint32(cell, view.getUint32(cells[0]!));
+    Deno.writeFileSync(path, bytes);
+    const { rows, code } = readAll(path);
+    equal(code, "corrupt");
+    deepEqual(rows.map(({ row }) => row), rows.map((_, i) => i + 1));
+    ok(rows.length > 0 && rows.length < 100, `${rows.length} rows`);
+    return Promise.resolve();
+  }));
+
+Deno.test("A database that ends in the midst of a page is corrupt: the disk is well (found by the fuzzer)", () =>
+  inFolder((folder) => {
+    const path = join(folder, "test.db");
+    databaseOf(path, numbered(100));
+    const bytes = Deno.readFileSync(path);
+    new DataView(bytes.buffer).setUint32(28, 0); // an old program's, that does not tell the number of pages
+    Deno.writeFileSync(path, bytes.subarray(0, bytes.length * 0.7));
+    const { rows, code } = readAll(path);
+    equal(code, "corrupt");
+    ok(rows.length < 100, `${rows.length} rows`);
+    return Promise.resolve();
+  }));
+
+function pagesOf(path: string, sql: string): number[] {
+  using db = new DatabaseSync(path);
+  return db.prepare(sql).all().map(({ rootpage }) => rootpage as number);
+}
+
 Deno.test("A database whose beginning is damaged is corrupt", () =>
   inFolder((folder) => {
     const path = join(folder, "x.db");

@@ -3,15 +3,13 @@
  *
  * @module
  */
-import { type AtEvent, type Kind, KINDS } from "../../atproto/event.ts";
-import { isDid, isNsid, wildcardHead } from "../../atproto/syntax.ts";
+import type { AtEvent, Kind } from "../../atproto/event.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
 import { collectionMatcher, matcher } from "../jetstream/filter.ts";
+import { collectionFaults, didFaults, kindFaults, operationFaults } from "../wanted_faults.ts";
 import { givenDictionary } from "./dictionary.ts";
 import type { Clock } from "./pace.ts";
 import type { RelayOptions } from "./relay.ts";
-
-const OPERATIONS: readonly string[] = ["create", "update", "delete"];
 
 /** The name that means standard input. */
 export const STDIN = "-";
@@ -69,16 +67,13 @@ export function checkOptions(options: ReplayOptions): Wanted {
   const all = collections === undefined || (collections.length === 1 && collections[0] === "all");
   const faults = [
     ...inputFaults(options),
-    ...kinds.filter((kind) => !KINDS.includes(kind as Kind))
-      .map((kind) => `Cannot use kind "${kind}": it must be one of ${KINDS.join(", ")}`),
-    ...(operations ?? []).filter((op) => !OPERATIONS.includes(op))
-      .map((op) => `Cannot use operation "${op}": it must be one of ${OPERATIONS.join(", ")}`),
+    ...kindFaults(kinds),
+    ...(operations ? operationFaults(operations) : []),
     ...(collections && !kinds.includes("commit")
       ? ["Cannot filter by collection: the wanted kinds have no commit"]
       : []),
-    ...(all ? [] : collections).filter((c) => !isNsid(c) && wildcardHead(c) === undefined)
-      .map((c) => `Cannot use collection "${c}": it must be an NSID or "x.y.*", or "all" alone`),
-    ...dids.filter((did) => !isDid(did)).map((did) => `Cannot use DID "${did}": it is not a DID`),
+    ...collectionFaults(collections ?? ["all"]),
+    ...didFaults(dids),
   ];
   const [first, ...others] = faults;
   if (first !== undefined) throw new ConfigError([first, ...others]);
