@@ -43,11 +43,12 @@ export async function runIngesterMode(session: Session, args: readonly string[])
   const parsed = parseArguments(args, mergeOptions(globalOptions, ...targets.map(({ action }) => action.options)));
   refuseArguments(parsed);
   const jobs = await prepareAll(session, targets, parsed);
-  const { globals } = jobs[0]!.context;
+  const context = jobs[0]!.context as unknown as CommandContext<IngestOptions>;
+  const { globals, values } = context;
   await using _log = await openLog(session, globals);
   using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
   const { startListening } = await import("./ingest/ops.ts");
-  await using ops = await startListening(jobs[0]!.context as unknown as CommandContext<IngestOptions>);
+  await using ops = await startListening(context, [values.db, values.out]);
   return await runSideBySide(session, jobs, { signals, ops });
 }
 

@@ -1,6 +1,7 @@
 /**
  * `deno task test [arguments of deno test]`: runs all tests and documented examples, and counts them in the last line of the output:
- * `12 passed, 0 failed`, then `, 3 skipped` where some were.
+ * `12 passed, 0 failed`, then `, 3 skipped` where some were. Without arguments, each folder of `tests` runs in a process of its own, two at a
+ * time, and its lines begin with its name.
  *
  * @module
  */
@@ -30,18 +31,93 @@ export function summaryLine(counts: TestCounts, success: boolean): string {
   return `${counts.passed} passed, ${failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ""}`;
 }
 
-async function main(args: readonly string[]): Promise<number> {
+/** Arguments of `deno test`, and what its lines are told apart by. */
+interface Group {
+  readonly name: string;
+  readonly args: readonly string[];
+}
+
+/** Groups that run at a time: most tests wait for other processes. */
+const LANES = 2;
+
+/** They take longest: whoever runs last should not be among them. */
+const SLOW = ["e2e", "matrix", "crash", "dashboard"];
+
+/** Each folder of `tests` for itself, and everything else together. */
+export async function groupsIn(root: string): Promise<Group[]> {
+  const folders = (await Array.fromAsync(foldersIn(`${root}/tests`))).filter((name) => name !== "support").sort();
+  const group = (name: string) => ({ name, args: [`tests/${name}`] });
+  const grouped = folders.map((name) => `tests/${name}`).join();
+  return [
+    ...SLOW.filter((name) => folders.includes(name)).map(group),
+    { name: "others", args: ["--doc", ...grouped === "" ? [] : [`--ignore=${grouped}`]] },
+    ...folders.filter((name) => !SLOW.includes(name)).map(group),
+  ];
+}
+
+async function* foldersIn(folder: string): AsyncGenerator<string> {
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) if (isDirectory) yield name;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Runs `deno` and answers whether it succeeded. @param name Before each of its lines; undefined: it has the terminal. */
+async function runDeno(args: readonly string[], name?: string): Promise<boolean> {
+  const output = name === undefined ? "inherit" : "piped";
+  const child = new Deno.Command(Deno.execPath(), { args: [...args], stdin: "null", stdout: output, stderr: output })
+    .spawn();
+  if (name !== undefined) {
+    await Promise.all([printLines(child.stdout, name, console.log), printLines(child.stderr, name, console.error)]);
+  }
+  return (await child.status).success;
+}
+
+async function printLines(stream: ReadableStream<Uint8Array>, name: string, print: (line: string) => void) {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) print(`${name} | ${line}`);
+  }
+  if (rest !== "") print(`${name} | ${rest}`);
+}
+
+/** Runs tests and counts them. */
+async function test({ name, args }: Pick<Group, "args"> & Partial<Group>): Promise<[TestCounts, success: boolean]> {
   const report = await Deno.makeTempFile({ prefix: "bskyingest-test-", suffix: ".xml" });
   try {
-    const { code, success } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "-A", "--doc", `--junit-path=${report}`, ...args],
-      stdin: "null",
-    }).spawn().status;
-    console.log(summaryLine(countCases(await Deno.readTextFile(report)), success));
-    return code;
+    const success = await runDeno(["test", "-A", `--junit-path=${report}`, ...args], name);
+    return [countCases(await Deno.readTextFile(report)), success];
   } finally {
     await Deno.remove(report);
   }
+}
+
+/** Runs everything, several groups side by side. */
+async function testAll(): Promise<[TestCounts, success: boolean]> {
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  const checked = await runDeno(["check", "--quiet", "--doc"]);
+  if (!checked) return [sum, false];
+  const groups = await groupsIn(".");
+  let allGood = true;
+  const lane = async () => {
+    for (let group; (group = groups.shift());) {
+      const [counts, success] = await test({ ...group, args: ["--no-check", ...group.args] });
+      for (const name of ["passed", "failed", "skipped"] as const) sum[name] += counts[name];
+      if (!success && counts.failed === 0) sum.failed++; // a module that does not load, or no test at all
+      allGood &&= success;
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return [sum, allGood];
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [counts, success] = await (args.length === 0 ? testAll() : test({ args: ["--doc", ...args] }));
+  console.log(summaryLine(counts, success));
+  return success ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exitCode = await main(Deno.args);

@@ -1,5 +1,6 @@
-import { deepEqual, equal, match } from "node:assert/strict";
-import { countCases, summaryLine } from "./run_tests.ts";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { dirname } from "node:path";
+import { countCases, groupsIn, summaryLine } from "./run_tests.ts";
 import { ROOT } from "../tests/support/paths.ts";
 
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
@@ -35,12 +36,28 @@ Deno.test("a run that failed without a failed case counts one failure", () => {
   equal(summaryLine({ passed: 3, failed: 0, skipped: 0 }, false), "3 passed, 1 failed");
 });
 
-/** Runs the script on one test module, in a folder of its own. */
-async function runOn(source: string, ...args: string[]): Promise<{ code: number; lines: string[] }> {
+Deno.test("each folder of tests is a group, and nothing is in two groups or in none", async () => {
+  const groups = await groupsIn(ROOT);
+  const [others, ...more] = groups.filter(({ name }) => name === "others");
+  deepEqual(more, []);
+  const folders = groups.filter((group) => group !== others).map(({ args }) => args.join(" "));
+  equal(new Set(folders).size, folders.length);
+  deepEqual(others!.args, ["--doc", `--ignore=${folders.toSorted().join()}`]);
+});
+
+/** Runs the script on test modules, in a folder of their own. */
+async function runOn(
+  source: string | Record<string, string>,
+  ...args: string[]
+): Promise<{ code: number; lines: string[] }> {
   const folder = await Deno.makeTempDir({ prefix: "bskyingest-test-" });
   try {
     await Deno.writeTextFile(`${folder}/deno.json`, "{}");
-    await Deno.writeTextFile(`${folder}/a_test.ts`, source);
+    const files = typeof source === "string" ? { "a_test.ts": source } : source;
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(`${folder}/${name}`), { recursive: true });
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+    }
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--no-config", `${ROOT}/scripts/run_tests.ts`, ...args],
       cwd: folder,
@@ -68,6 +85,19 @@ Deno.test("scripts/run_tests.ts passes arguments on, and its last line and exit 
   await t.step("a module that does not type-check", async () => {
     const { code, lines } = await runOn("const x: string = 1; console.log(x);");
     deepEqual([code, lines.at(-1)], [1, "0 passed, 1 failed"]);
+  });
+  await t.step("groups: their lines begin with their names, and all are counted", async () => {
+    const { code, lines } = await runOn({
+      "tests/a/a_test.ts": source,
+      "tests/b/b_test.ts": source,
+      "c_test.ts": source,
+    });
+    deepEqual([code, lines.at(-1)], [1, "3 passed, 3 failed, 3 skipped"]);
+    for (const name of ["a", "b", "others"]) ok(lines.some((line) => line.startsWith(`${name} | good ... ok`)));
+  });
+  await t.step("a group without a good module", async () => {
+    const { code, lines } = await runOn({ "tests/a/a_test.ts": 'throw new Error("at once");', "c_test.ts": source });
+    deepEqual([code, lines.at(-1)], [1, "1 passed, 2 failed, 1 skipped"]);
   });
   await t.step("a module that throws while it loads", async () => {
     const { code, lines } = await runOn('throw new Error("at once");');

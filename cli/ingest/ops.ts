@@ -14,14 +14,18 @@ import { recent } from "../log.ts";
 import type { Reading } from "./reading.ts";
 import type { Ingest } from "./run.ts";
 import { concurrencyOf, type Target } from "./target.ts";
-import type { IngestOptions } from "./transfer.ts";
+import type { listenOptions } from "../options/listen.ts";
 
 /**
  * Starts the server; undefined: nobody asked for one.
  *
+ * @param targets The files that are written to.
  * @throws {ConfigError} for an address that cannot be listened on, or that others reach without a token.
  */
-export async function startListening({ values, env }: CommandContext<IngestOptions>): Promise<Ops | undefined> {
+export async function startListening(
+  { values, env }: Pick<CommandContext<typeof listenOptions>, "values" | "env">,
+  targets: readonly string[],
+): Promise<Ops | undefined> {
   const { listen, listenToken, listenHost, listenInsecure, legacyMetrics } = values;
   if (listen === undefined) return undefined;
   const { startOps } = await import("../../lib/ops/ops.ts");
@@ -32,7 +36,7 @@ export async function startListening({ values, env }: CommandContext<IngestOptio
     insecure: listenInsecure,
     legacyMetrics,
     errors: recent,
-    folders: [...new Set([stateFolder(env), dirname(values.db), dirname(values.out)])],
+    folders: [...new Set([stateFolder(env), ...targets.map(dirname)])],
   });
 }
 

@@ -4,12 +4,13 @@
  * @module
  */
 import { dirname } from "node:path";
-import { createCounters } from "../../lib/pipeline/counters.ts";
+import { type Counters, createCounters } from "../../lib/pipeline/counters.ts";
 import { ConfigError, messageOf, OutputClosedError, TransientError } from "../../lib/pipeline/errors.ts";
 import type { SourceStats } from "../../lib/pipeline/source.ts";
 import { createRecorder, type Recorder, type RecordingOutput } from "../../lib/sources/replay/recorder.ts";
 import type { TapEntry } from "../../lib/sources/tap.ts";
 import { fileError, openPrivate, syncFolder, writeAll } from "../../lib/state/files.ts";
+import { gapsFile, stateFolder } from "../../lib/state/paths.ts";
 import { EXIT, exitStatus } from "../exit.ts";
 import type { CommandContext } from "../kit/command.ts";
 import { writeOut } from "../kit/terminal.ts";
@@ -17,6 +18,7 @@ import type { RecordingOptions } from "../options/record.ts";
 import { showProgress } from "../progress.ts";
 import type { EndedBy } from "../report.ts";
 import { listenForSignals } from "../signals.ts";
+import { startListening } from "./ops.ts";
 import { progressMode } from "./run.ts";
 
 /** The context of a command that records. */
@@ -32,6 +34,8 @@ export interface Recordable {
   open(options: { readonly stop: AbortSignal }): ReadableStream<unknown>;
 }
 
+/** Messages go to the file as they come. */
+const NO_LIMITS = { inFlight: 1, batch: 1, writes: 1 };
 const STDOUT = "-";
 const FLUSH_MS = 1000;
 /** Bytes that may wait for the next flush. */
@@ -56,6 +60,7 @@ export async function record(
     if (recorder.full) enough.abort();
   });
   const file = values.out ?? `${name}-${startedAt.toISOString().replaceAll(/[-:]|\.\d+/g, "")}.rec.zst`;
+  await using ops = await startListening(context, [file]);
   await using output = await openOutput(file, values.dryRun);
   const recorder = createRecorder({
     output,
@@ -64,7 +69,24 @@ export async function record(
     source: name,
     limit: values.numRecords,
   });
-  const { failure, endedBy = end } = await run(context, source, recorder, enough);
+  const counters = createCounters();
+  const watch = await ops?.watch({
+    command: name,
+    source: source.hosts.join(","),
+    sink: "file",
+    stream: undefined,
+    key: context.command,
+    counters,
+    stats: source.stats,
+    live: true,
+    limits: NO_LIMITS,
+    startedAt: startedAt.getTime(),
+    gaps: gapsFile(stateFolder(context.env)),
+    stateFolder: undefined,
+  });
+  watch?.begun();
+  const { failure, endedBy = end } = await run(context, source, { recorder, counters, enough });
+  await watch?.ended();
   if (failure !== undefined && recorder.messages === 0) await output.discard();
   if (failure instanceof ConfigError) throw failure;
   const exit = failure === undefined ? EXIT.ok : exitStatus(failure);
@@ -137,15 +159,13 @@ async function report({ globals, values, stdout, stderr }: Context, summary: Rec
 async function run(
   context: Context,
   source: Recordable,
-  recorder: Recorder,
-  enough: AbortController,
+  { recorder, counters, enough }: { recorder: Recorder; counters: Counters; enough: AbortController },
 ): Promise<{ readonly failure: unknown; readonly endedBy: EndedBy | undefined }> {
   const { values, globals } = context;
   using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
   const timeUp = new AbortController();
   const left = Math.max(0, Math.min(values.maxTime - performance.now(), 2 ** 31 - 1));
   const timer = values.maxTime > 0 ? setTimeout(() => timeUp.abort(), left) : undefined;
-  const counters = createCounters();
   let failure: unknown;
   const fail = (error: unknown) => {
     failure ??= error;

@@ -56,7 +56,9 @@ export async function runIngest(ingest: Ingest): Promise<number> {
   const startedAt = new Date(performance.timeOrigin);
   const reading = await ingest.makeReading(target);
   const counters = createCounters();
-  await using own = context.inPlace ? undefined : await startListening(context);
+  await using own = context.inPlace
+    ? undefined
+    : await startListening(context, [context.values.db, context.values.out]);
   const watch = await (context.inPlace?.ops ?? own)?.watch(aboutRun(ingest, { target, reading, counters, startedAt }));
   const run: Run = {
     context,

@@ -6,6 +6,7 @@
 import { choice, path, toggle } from "../kit/option.ts";
 import { firehoseOptions, labelerOptions } from "./firehose.ts";
 import { jetstreamOptions } from "./jetstream.ts";
+import { listenOptions } from "./listen.ts";
 
 const group = "Recording";
 
@@ -20,6 +21,7 @@ const common = {
     "recording",
   ),
   dryRun: toggle("dry-run", { help: "Do everything but write", group }),
+  ...listenOptions,
 } as const;
 
 function out(command: string) {

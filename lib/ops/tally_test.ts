@@ -49,6 +49,17 @@ Deno.test("W28: a reset sets counts to zero and keeps the cursor; what comes lat
   assert.deepEqual([tally.five.totalEvents, tally.five.totalReceived, tally.since("received")], [1, 1, 1]);
 });
 
+Deno.test("W28: a position that is forgotten is 0 until there is another one", () => {
+  const counters = createCounters();
+  const saved = { ...new Tally(counters, undefined, START).five, cursor: 1783175888000000 };
+  const tally = new Tally(counters, saved, START);
+  assert.equal(tally.five.cursor, 1783175888000000);
+  tally.forgetCursor();
+  assert.equal(tally.five.cursor, 0);
+  counters.lastTimeUs = 1783175889000000;
+  assert.equal(tally.five.cursor, 1783175889000000);
+});
+
 Deno.test("the cursor is the time of the oldest position, else of the newest safe event, else the one before", () => {
   const counters = createCounters();
   const tally = new Tally(counters, undefined, START);

@@ -240,3 +240,14 @@ const LEGACY_NAMES = [
   "events_in_memory",
   "backfill_complete",
 ];
+
+Deno.test("a recording tells its figures and its connection, too", () =>
+  inFolder(async (folder) => {
+    await using watched = await startWatched(folder, ["record", "jetstream", "--simulate", "-c", "all"]);
+    const stats = await untilIs(() => get(watched, "/stats"), (s) => s.totalReceived > 0, "messages");
+    assert(stats.details.bytes_received > stats.totalReceived);
+    const { connected, sink } = await get(watched, "/status");
+    assert.deepEqual([connected, sink.name], [true, "file"]);
+    assert.equal((await ask(`${watched.url}/readyz`)).text, "ready");
+    assert.equal((await stopped(watched)).code, 0);
+  }));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Gap } from "../../lib/pipeline/batch.ts";
-import { ConfigError, LockHeldError, PoisonError, RewoundError, TransientError } from "../../lib/pipeline/errors.ts";
+import { ConfigError, PoisonError, RewoundError, TransientError } from "../../lib/pipeline/errors.ts";
 import { redisSink, type RedisSinkOptions } from "../../lib/sinks/redis.ts";
 import { faultProxy } from "../support/fault_proxy.ts";
 import { captureLog } from "../support/log_records.ts";
@@ -8,7 +8,6 @@ import { sharedRedis, startRedis } from "../support/redis.ts";
 import { CURSOR, KEY, numbered, numbersIn, putNumbers, range, until, WRITER } from "../support/redis_sink.ts";
 import { serviceTest } from "../support/services.ts";
 import { labelEvent, put } from "../support/sqlite.ts";
-import { inFolder } from "../support/temp.ts";
 
 const redis = sharedRedis();
 
@@ -189,163 +188,6 @@ serviceTest("R22: a server that lost everything goes on after what it confirmed"
     ["redis_lost", 2, "open"],
     ["redis_lost", 4, "open"],
   ]);
-});
-
-serviceTest("a writer key that expired is taken again, and nothing is lost or doubled", ["redis"], async () => {
-  await using sink = await open();
-  await putNumbers(sink, 1, 2);
-  await redis().command("DEL", WRITER);
-  await putNumbers(sink, 3, 4);
-  assert.deepEqual(await numbersIn(redis()), range(1, 4));
-});
-
-serviceTest(
-  "a writer key that expired and was taken again without an answer is not another one's",
-  ["redis"],
-  async () => {
-    await using proxy = await faultProxy({ port: redis().port });
-    await using sink = await open({ connection: { url: `redis://127.0.0.1:${proxy.port}` } });
-    await putNumbers(sink, 1, 2);
-    await redis().command("DEL", WRITER);
-    proxy.bytesPerSecond = 1;
-    const batch = { items: numbered(2, 3), cursor: "4", key: KEY };
-    const { signal } = new AbortController();
-    const lost = sink.write(batch, { signal });
-    await until(async () => await redis().command("EXISTS", WRITER) === 1);
-    proxy.resetAll();
-    await assert.rejects(lost, TransientError);
-    proxy.bytesPerSecond = Infinity;
-    await sink.write(batch, { signal });
-    assert.deepEqual(await numbersIn(redis()), range(1, 4));
-  },
-);
-
-serviceTest("R23: a second instance is told who writes", ["redis"], async () => {
-  await using sink = await open({ ownerTtlMs: 1500 });
-  await putNumbers(sink, 1, 2);
-  await using second = await open({ ownerTtlMs: 1500 });
-  const held = new RegExp(`^LockHeldError: Cannot hold ${WRITER}: pid ${Deno.pid} on ${Deno.hostname()} writes there$`);
-  await assert.rejects(second.checkpoints.load(KEY), held);
-  await putNumbers(sink, 3, 4);
-});
-
-serviceTest("R23: the key of a writer that is gone is waited for; a fenced one writes nothing", ["redis"], async () => {
-  await using sink = await open({ ownerTtlMs: 60_000 });
-  await putNumbers(sink, 1, 2);
-  await redis().command("PEXPIRE", WRITER, "300"); // as if it had stopped renewing it
-  await using second = await open();
-  assert.equal(await second.checkpoints.load(KEY), "2");
-  await putNumbers(second, 3, 4);
-  await assert.rejects(putNumbers(sink, 3, 4), LockHeldError);
-  assert.deepEqual(await numbersIn(redis()), range(1, 4));
-});
-
-serviceTest("R23: a writer key that was taken without an answer is not waited for", ["redis"], async () => {
-  await using proxy = await faultProxy({ port: redis().port });
-  const url = `redis://127.0.0.1:${proxy.port}`;
-  await using sink = await open({ connection: { url, commandMs: 200 } });
-  proxy.bytesPerSecond = 1;
-  const loading = sink.checkpoints.load(KEY);
-  await until(async () => await redis().command("EXISTS", WRITER) === 1);
-  proxy.resetAll();
-  proxy.bytesPerSecond = Infinity;
-  const start = performance.now();
-  assert.equal(await loading, undefined);
-  assert(performance.now() - start < 5000, "its own key would last 15 s");
-});
-
-serviceTest("R23: the writer key lasts as long as its writer, and no longer", ["redis"], async () => {
-  {
-    await using sink = await open({ ownerTtlMs: 1500 });
-    await putNumbers(sink, 1, 2);
-    await new Promise((resolve) => setTimeout(resolve, 4000));
-    assert.equal(await redis().command("EXISTS", WRITER), 1, "it would have expired twice");
-  }
-  assert.equal(await redis().command("EXISTS", WRITER), 0);
-});
-
-serviceTest(
-  "R23: on one machine a lock tells at once, and lets the next one in at once",
-  ["redis"],
-  () =>
-    inFolder(async (lockFolder) => {
-      {
-        await using sink = await open({ lockFolder });
-        await putNumbers(sink, 1, 2);
-        await using second = await open({ lockFolder });
-        await assert.rejects(second.checkpoints.load(KEY), /^LockHeldError: Cannot lock .*pid \d+ on/);
-        const token = await redis().command("HGET", WRITER, "token");
-        await sink[Symbol.asyncDispose]();
-        await redis().command("HSET", WRITER, "token", token, "n", "1"); // as if it had been killed
-      }
-      await using next = await open({ lockFolder });
-      const start = performance.now();
-      assert.equal(await next.checkpoints.load(KEY), "2");
-      assert(performance.now() - start < 5000, "its predecessor's key would last 15 s");
-    }),
-);
-
-serviceTest("R25, R26: at the mark nothing is added, and it goes on when there is room", ["redis"], async () => {
-  await using log = await captureLog();
-  await using sink = await open({ highWaterMark: 100, backpressureMs: 20 });
-  await putNumbers(sink, 1, 150);
-  assert.equal(await redis().command("XLEN", "firehose_live"), 150, "never more than the mark and one batch");
-  const waiting = putNumbers(sink, 151, 160);
-  await until(() => sink.figures().backpressure === "length");
-  await put(sink, [], { key: "firehose_live:cursor:other", cursor: "7" });
-  assert.equal(await redis().command("GET", "firehose_live:cursor:other"), "7", "filtered batches move their position");
-  assert.equal(await redis().command("XLEN", "firehose_live"), 150);
-  assert.equal(await cursor(), "150");
-  await redis().command("XTRIM", "firehose_live", "MAXLEN", "99");
-  await waiting;
-  assert.deepEqual(await numbersIn(redis()), range(52, 160));
-  assert.equal(log.lines.filter((line) => line.includes("is full")).length, 1, "said once");
-});
-
-serviceTest("R25: waiting at the mark ends when the run is killed", ["redis"], async () => {
-  await using sink = await open({ highWaterMark: 1 });
-  await putNumbers(sink, 1, 2);
-  const kill = new AbortController();
-  const waiting = sink.write({ items: numbered(1, 3), cursor: "3", key: KEY }, { signal: kill.signal });
-  await until(() => sink.figures().backpressure === "length");
-  kill.abort(new Error("Killed"));
-  await assert.rejects(waiting, /Killed/);
-});
-
-serviceTest("R27: with consumers that never delete, what they have to do counts", ["redis"], async () => {
-  await using sink = await open({ highWaterMark: 100, backpressureMs: 20, backpressure: "lag" });
-  await putNumbers(sink, 1, 150);
-  const blocked = putNumbers(sink, 151, 160);
-  await until(() => sink.figures().backpressure === "length"); // no group yet
-  await redis().command("XGROUP", "CREATE", "firehose_live", "g", "0");
-  await until(() => sink.figures().backpressure === "lag");
-  const read = await redis().command("XREADGROUP", "GROUP", "g", "c", "COUNT", "60", "STREAMS", "firehose_live", ">");
-  assert.equal(await redis().command("XLEN", "firehose_live"), 150, "what is read and not acknowledged counts, too");
-  const ids = read[0][1].map(([id]: [string]) => id);
-  await redis().command("XACK", "firehose_live", "g", ...ids);
-  await blocked;
-  assert.equal(await redis().command("XLEN", "firehose_live"), 160);
-});
-
-serviceTest("R28: a length that was asked for is kept, and says so", ["redis"], async () => {
-  await using log = await captureLog();
-  await using sink = await open({ maxLength: 200 });
-  assert(log.lines.some((line) => /^warning: Entries beyond 200 entries are trimmed.*mark is none$/.test(line)));
-  await putNumbers(sink, 1, 2000);
-  assert((await redis().command("XLEN", "firehose_live")) < 400);
-  await assert.rejects(open({ maxLength: 5000, highWaterMark: 5000 }), ConfigError);
-  await redis().command("XADD", "s", "*", "event", "{}");
-  await redis().command("XGROUP", "CREATE", "s", "g", "0");
-  await redis().command("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">");
-  await using trimming = await open({ stream: "s", maxLength: 200 });
-  await putNumbers(trimming, 1, 2000);
-  const missed = 2000 - await redis().command("XLEN", "s");
-  assert.equal(trimming.figures().trimmed_unread, missed);
-  assert(log.lines.includes(`warning: A group has missed ${missed} entries of s: they were trimmed`));
-  await using aged = await open({ stream: "aged", leastAgeMs: 60_000 });
-  await redis().command("XADD", "aged", "1-1", "event", "{}");
-  await putNumbers(aged, 1, 200);
-  assert.equal(await redis().command("XLEN", "aged"), 201, "approximately: only whole nodes go");
 });
 
 serviceTest("R29: a server that may forget is warned of", ["redis"], async () => {

@@ -149,8 +149,10 @@ function storeIn({ db, file, patiently, ordered, now }: OpenedStore): QueueStore
   /** Whoever forgets what was delivered repeats it: that need not survive a power cut by itself, as it does a kill. */
   async function commit<T>(work: () => T, sync: "FULL" | "NORMAL", signal?: AbortSignal): Promise<T> {
     try {
-      if (synced !== sync) db.exec(`PRAGMA synchronous = ${synced = sync}`);
-      return await patiently(() => inTransaction(db, work), signal);
+      return await patiently(() => {
+        if (synced !== sync) db.exec(`PRAGMA synchronous = ${synced = sync}`); // another commit may have changed it meanwhile
+        return inTransaction(db, work);
+      }, signal);
     } catch (error) {
       throw runningError(file, error);
     }
