@@ -18,7 +18,8 @@ export function documentedFaults(): DocumentedFault[] {
   const lines = Deno.readTextFileSync(`${ROOT}/docs/faults.md`).split("\n");
   return lines.filter((line) => /^\| (?!fault |-)/.test(line)).map((line) => {
     const [names = "", , sees = ""] = line.slice(2).split(" | ");
-    const quotes = [...sees.matchAll(/`(?!--|\/)([^`]+)`/g)].map(([, text]) => quoteOf(text!));
+    const quoted = [...sees.matchAll(/`([^`]+)`/g)].map(([, text]) => text!);
+    const quotes = quoted.filter((text) => !/^(--|\/)/.test(text)).map(quoteOf);
     return { names: names.split("<br>"), quotes };
   });
 }

@@ -81,7 +81,7 @@ Deno.test("docs/faults.md has a row for each fault, and none besides", () => {
   assert.deepEqual(documented.toSorted(), [...new Set(faults)].toSorted());
 });
 
-Deno.test("what docs/faults.md quotes was said", () => {
+serviceTest("what docs/faults.md quotes was said", ["elasticsearch", "redis"], () => {
   for (const { names, quotes } of documentedFaults()) {
     const said = rows.filter(({ fault }) => names.includes(fault)).flatMap(({ said }) => said);
     // A run of a few cells has not heard everything.

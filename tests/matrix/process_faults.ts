@@ -4,29 +4,35 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { startScript } from "../support/child.ts";
 import { until } from "../support/program.ts";
 import { randomFrom, startNumber } from "../support/random.ts";
 import { inFolder } from "../support/temp.ts";
 import { numbers } from "./events.ts";
 import type { Figures } from "./figures.ts";
+import { startLocker } from "./locker.ts";
 import type { Process } from "./program.ts";
 import type { SinkFault } from "./sink_faults.ts";
 import type { SinkSpec } from "./sinks.ts";
 import { assertComplete, makeWorld, positionOf, stopWhenComplete, summaryIn, type World } from "./world.ts";
 
 /** Numbers of a cell, how many come a second, and how often it is killed. */
-const LAST = 600, RATE = 600, KILLS = 4;
+const LAST = 600, RATE = 600, KILLS = 3;
+/** So slowly that what is stuck is stuck long before the last event. */
+const STUCK_RATE = 60;
 /** A process is killed within so many milliseconds after it has read something. */
 const WITHIN_MS = 150;
 /** What a sink that cannot tell may hold twice for each kill: what was read in one interval between saves, requests under way. */
 const COPIES = 120;
 
 /** A cell that has the world for itself. */
-async function inWorld(spec: SinkSpec, work: (world: World) => Promise<Figures>): Promise<Figures> {
+async function inWorld(
+  spec: SinkSpec,
+  rate: (connection: number) => number,
+  work: (world: World) => Promise<Figures>,
+): Promise<Figures> {
   let figures: Figures | undefined;
   await inFolder(async (folder) => {
-    await using world = await makeWorld(spec, folder, { last: LAST, rate: RATE });
+    await using world = await makeWorld(spec, folder, { last: LAST, rate });
     figures = await work(world);
   });
   return figures!;
@@ -49,7 +55,7 @@ const killed: SinkFault = {
   name: "kill -9 at random moments",
   never: () => undefined,
   run: (spec) =>
-    inWorld(spec, async (world) => {
+    inWorld(spec, () => RATE, async (world) => {
       const random = randomFrom(startNumber("kill -9 in the matrix"));
       for (let kill = 0; kill < KILLS; kill++) {
         await using process = world.spawn();
@@ -67,7 +73,7 @@ const signalled = (signal: "SIGTERM" | "SIGINT"): SinkFault => ({
   name: `${signal} under load`,
   never: () => undefined,
   run: (spec) =>
-    inWorld(spec, async (world) => {
+    inWorld(spec, (connection) => connection === 1 ? RATE : 0, async (world) => {
       await using process = world.spawn();
       await reading(world, process);
       await until(() => world.server.counters.events > LAST / 10, "some more");
@@ -84,15 +90,22 @@ const signalled = (signal: "SIGTERM" | "SIGINT"): SinkFault => ({
     }),
 });
 
-/** What keeps a sink from getting on, until it is disposed of. */
-async function stick({ place, spec }: World): Promise<AsyncDisposable> {
+/** What can keep a sink from getting on. */
+interface Obstacle extends AsyncDisposable {
+  /** From now on, until it is disposed of. */
+  begin(): Promise<void>;
+}
+
+async function obstacleTo({ place, spec }: World): Promise<Obstacle> {
   if (spec.into === "network") {
-    place.proxy!.stall();
-    return { [Symbol.asyncDispose]: () => Promise.resolve(place.proxy!.resume()) };
+    const { proxy } = place;
+    return {
+      begin: () => Promise.resolve(proxy!.stall()),
+      [Symbol.asyncDispose]: () => Promise.resolve(proxy!.resume()),
+    };
   }
-  const other = startScript("tests/matrix/hold_lock.ts", [place.file!, "60000"], { cwd: "." });
-  await other.stdout.waitFor("locked");
-  return other;
+  const other = await startLocker(place.file!, 60_000);
+  return { begin: () => other.lock(), [Symbol.asyncDispose]: () => other[Symbol.asyncDispose]() };
 }
 
 const canStick: SinkFault["never"] = ({ into }) =>
@@ -109,12 +122,13 @@ const stuck = (times: "once" | "twice"): SinkFault => ({
   name: `SIGTERM ${times} with a stuck sink`,
   never: canStick,
   run: (spec) =>
-    inWorld(spec, async (world) => {
+    inWorld(spec, (connection) => connection === 1 ? STUCK_RATE : 0, async (world) => {
       let said: readonly string[];
       {
+        await using obstacle = await obstacleTo(world);
         await using process = world.spawn("--shutdown-timeout", "1s", "--max-in-flight", "40");
         await reading(world, process);
-        await using _ = await stick(world);
+        await obstacle.begin();
         const before = (await world.read()).length;
         const started = Date.now();
         process.kill("SIGTERM");

@@ -4,13 +4,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { startScript } from "../support/child.ts";
 import { captureLog, type LogRecords } from "../support/log_records.ts";
 import { type Ended, fileExists, until } from "../support/program.ts";
 import { CAN_MOUNT, onSmallDisk } from "../support/small_disk.ts";
 import { inFolder } from "../support/temp.ts";
 import { takeClock } from "./clock.ts";
 import type { Figures } from "./figures.ts";
+import { startLocker } from "./locker.ts";
 import type { Running } from "./program.ts";
 import type { SinkSpec } from "./sinks.ts";
 import { assertComplete, makeWorld, positionOf, stopWhenComplete, summaryIn, untilLast, type World } from "./world.ts";
@@ -43,7 +43,7 @@ function outlived(
     async run(spec) {
       let figures: Figures | undefined;
       await within(async (folder) => {
-        await using world = await makeWorld(spec, folder, { last: LAST, rate: RATE });
+        await using world = await makeWorld(spec, folder, { last: LAST, rate: () => RATE });
         await using log = await captureLog();
         const end = await work(world, log);
         const said = [...log.lines, ...end.stderr, ...end.other?.stderr ?? []];
@@ -133,10 +133,10 @@ const FILE_FAULTS: readonly SinkFault[] = [
     async (world) => {
       const { place, spec } = world;
       if (!isDatabase(spec)) return await lockedAtStart(world);
+      await using other = await startLocker(place.file!, 700);
       await using run = world.start(...untilLast(world));
       await halfway(world, run);
-      await using other = startScript("tests/matrix/hold_lock.ts", [place.file!, "700"], { cwd: "." });
-      await other.stdout.waitFor("locked");
+      await other.lock();
       assert(!run.over, "it was locked in the middle");
       return await run.ended;
     },

@@ -50,8 +50,10 @@ export interface SourcePlace {
   /** The way to the server. */
   readonly proxy?: FaultProxy;
   readonly server?: SimulateServer;
-  /** The file, or the last one of several. */
+  /** The file that is read. */
   readonly file?: string;
+  /** What is dead, where that is not in the dead letter of the run. */
+  dead?(): Promise<number>;
 }
 
 /** What the matrix must know of a source. */
@@ -222,7 +224,11 @@ export function sourceSpecs(redis: () => RedisServer): Readonly<Record<string, S
         const proxy = resources.use(await faultProxy({ port: server.port }));
         const from = ["--from-redis-url", `redis://127.0.0.1:${proxy.port}`, "--from-stream", stream];
         const fast = ["--block", "50ms", "--count", "20"];
-        return { args: ["consume", ...from, ...fast], where: WHERE, proxy };
+        const dead = async () => {
+          const entries: [string, string[]][] = await server.command("XRANGE", `${stream}_dlq`, "-", "+");
+          return new Set(entries.map(([, fields]) => fields[fields.indexOf("id") + 1])).size;
+        };
+        return { args: ["consume", ...from, ...fast], where: WHERE, proxy, dead };
       },
     },
     "consume --from-queue": {

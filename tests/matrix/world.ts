@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { Summary } from "../../cli/report.ts";
-import { type SimulateOptions, type SimulateServer, startSimulate } from "../../lib/simulate/server.ts";
+import { type SimulateServer, startSimulate } from "../../lib/simulate/server.ts";
 import { type Ended, fileExists } from "../support/program.ts";
 import { countOf, jetstreamLines, numbers, numbersIn, WHERE } from "./events.ts";
 import { assertSettled, type Figures } from "./figures.ts";
@@ -29,8 +29,10 @@ export interface World extends AsyncDisposable {
 }
 
 /** How a world is made. */
-export interface WorldOptions extends SimulateOptions {
+export interface WorldOptions {
   readonly last: number;
+  /** Events a second of the `n`-th connection, from 1 on; 0, the default: as fast as they are read. */
+  readonly rate?: (n: number) => number;
   /** Where the place to write to is made. Default: the world's folder. */
   readonly placeFolder?: string;
 }
@@ -39,15 +41,14 @@ export interface WorldOptions extends SimulateOptions {
 export async function makeWorld(
   spec: SinkSpec,
   folder: string,
-  { last, placeFolder = folder, ...options }: WorldOptions,
+  { last, rate, placeFolder = folder }: WorldOptions,
 ): Promise<World> {
   await using resources = new AsyncDisposableStack();
   const server = resources.use(
     await startSimulate({
       events: jetstreamLines(last),
       // Who has no position is given everything.
-      onRequest: ({ url }) => url.searchParams.has("cursor") ? {} : { startAt: 1 },
-      ...options,
+      onRequest: ({ n, url }) => ({ rate: rate?.(n) ?? 0, ...(!url.searchParams.has("cursor") && { startAt: 1 }) }),
     }),
   );
   const place = await spec.open(placeFolder, resources);
