@@ -112,6 +112,7 @@ Deno.test("J44: into NDJSON: stopped 5 times nothing comes twice, and after kill
     await child.killWithin(1500, random);
   }
   await using last = startCli([...args, "--json"], { cwd: folder.path });
+  await last.stderr.waitFor("Connected to ");
   let found = keys();
   await until(() => {
     found = keys();
