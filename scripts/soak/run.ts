@@ -184,6 +184,7 @@ function progress(soaked: readonly Soaked[], ms: number): string {
 
 /** Stops the run as a user would, and compares all that is left. */
 async function finish({ lane, child, kills, disconnects, pauses }: Soaked, watch: Watch): Promise<LaneReport> {
+  await child.stderr.waitFor("Connected to "); // it may have begun only now
   child.kill("SIGTERM");
   const { code } = await child.status;
   const { dead_lettered } = parseSummary({ code, stdout: child.stdout.lines, stderr: child.stderr.lines });

@@ -4,7 +4,7 @@ import { targetsOf } from "../../cli/kit/command.ts";
 import { registry } from "../../cli/registry.ts";
 import { SINKS } from "../../lib/sinks/registry.ts";
 import { ask, askJson, startWatched, untilIs } from "../support/ops.ts";
-import { assertCalm, type Ended, ended, filesIn, run } from "../support/program.ts";
+import { assertCalm, type Ended, ended, filesIn, run, until } from "../support/program.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { startRedis } from "../support/redis.ts";
 import { bulkOk, failure, scriptedElasticsearch } from "../support/scripted_elasticsearch.ts";
@@ -62,8 +62,16 @@ function assertNoSecret(folder: string, texts: readonly string[]): void {
 
 const said = ({ stdout, stderr }: Ended): string[] => [...stdout, ...stderr];
 
-/** Runs jetstream into a sink, asks its operations server everything, ends it, and looks at all that it has said and written. */
-async function watch(folder: string, sink: string, args: readonly string[] = []): Promise<void> {
+/**
+ * Runs jetstream into a sink, asks its operations server everything once the server has had some `requests`, ends it, and looks at all
+ * that it has said and written.
+ */
+async function watch(
+  folder: string,
+  sink: string,
+  args: readonly string[] = [],
+  requests: () => number = () => Infinity,
+): Promise<void> {
   const simulate = ["jetstream", "--simulate", "-c", "all", "--batch-timeout", "50ms", "--sink", sink, "--json"];
   await using watched = await startWatched(folder, [...simulate, ...DEBUG, ...args], { token: false, env: ENV });
   await untilIs(
@@ -71,6 +79,7 @@ async function watch(folder: string, sink: string, args: readonly string[] = [])
     (stats) => stats.totalReceived > 0,
     "events",
   );
+  await until(() => requests() >= 3, "requests");
   const texts = [];
   for (const path of ROUTES) {
     texts.push((await ask(watched.url + path, { headers: HEADERS })).text, (await ask(watched.url + path)).text);
@@ -90,7 +99,12 @@ const SETUPS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
       "POST /_bulk": (request, n) =>
         n < 2 ? failure(503, "unavailable", `you sent ${request.headers.authorization}`) : bulkOk(request),
     });
-    await watch(folder, "elasticsearch", ["--setup", "off", "--elasticsearch-url", server.url]);
+    await watch(
+      folder,
+      "elasticsearch",
+      ["--setup", "off", "--elasticsearch-url", server.url],
+      () => server.requests.length,
+    );
     assert(server.requests.some(({ headers }) => headers.authorization === `ApiKey ${ENCODED}`));
   },
   async webhook(folder) {
@@ -99,7 +113,7 @@ const SETUPS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
       body: `${headers.authorization} ${headers["x-key"]} ${MARKER} ${KEY}`,
     }));
     const url = `${receiver.url}?key=${MARKER}`;
-    await watch(folder, "webhook", ["--webhook-url", url, "--webhook-allow-private"]);
+    await watch(folder, "webhook", ["--webhook-url", url, "--webhook-allow-private"], () => receiver.requests.length);
     assert(receiver.requests.some(({ headers }) => headers.authorization === `Bearer ${MARKER}`));
   },
 };
