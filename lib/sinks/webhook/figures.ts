@@ -59,7 +59,7 @@ export interface WebhookFigures {
   readonly durations: Durations;
 }
 
-/** Counts requests. */
+/** Counts requests. What it tells stays as it was when it was asked, so that figures of one moment agree. */
 export interface RequestCounter {
   readonly requests: Readonly<Record<string, number>>;
   readonly durations: Durations;
@@ -73,9 +73,11 @@ export function requestCounter(): RequestCounter {
   const counts = DURATION_BOUNDS.map(() => 0);
   let count = 0, sum = 0;
   return {
-    requests,
+    get requests() {
+      return { ...requests };
+    },
     get durations() {
-      return { counts, count, sum };
+      return { counts: [...counts], count, sum };
     },
     note(code, seconds) {
       requests[code] = (requests[code] ?? 0) + 1;
