@@ -6,6 +6,7 @@ import { startCli } from "../support/child.ts";
 import { assertCalm, assertMisuse, ended, run, summaryOf, until } from "../support/program.ts";
 import { realTest } from "../support/real_data.ts";
 import { eventsOf, type Receiver, startReceiver } from "../support/receiver.ts";
+import { readBack } from "../support/sqlite.ts";
 import { inFolder } from "../support/temp.ts";
 
 const SECRETS = [
@@ -145,7 +146,9 @@ Deno.test("W46: SIGTERM with a full queue ends the run at once; the next one del
     const args = ["jetstream", "--simulate", "--webhook-url", receiver.url, "--webhook-allow-private", "--json"];
     await using child = startCli(args, { cwd: folder });
     await until(() => receiver.requests.length > 0, "a request");
-    await new Promise((resolve) => setTimeout(resolve, 1500)); // it reads 2,000 events a second
+    const queue = `${folder}/.local/state/bskyingest/webhook/jetstream-simulate.db`;
+    const sql = "SELECT ifnull(sum(events), 0) AS events FROM requests";
+    await until(() => readBack<{ events: number }>(queue, sql)[0]!.events >= 1000, "a thousand events");
     child.kill();
     const end = await ended(child);
     assert.equal(end.code, 0, end.stderr.join("\n"));

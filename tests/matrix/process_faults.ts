@@ -30,12 +30,10 @@ async function inWorld(
   rate: (connection: number) => number,
   work: (world: World) => Promise<Figures>,
 ): Promise<Figures> {
-  let figures: Figures | undefined;
-  await inFolder(async (folder) => {
+  return await inFolder(async (folder) => {
     await using world = await makeWorld(spec, folder, { last: LAST, rate });
-    figures = await work(world);
+    return await work(world);
   });
-  return figures!;
 }
 
 /** Waits until a process reads something that no other has read. */

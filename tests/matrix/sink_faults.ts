@@ -35,21 +35,19 @@ function outlived(
   name: string,
   never: SinkFault["never"],
   work: (world: World, log: LogRecords) => Promise<Ended & { readonly other?: Ended }>,
-  within = inFolder,
+  within: (work: (folder: string) => Promise<Figures>) => Promise<Figures> = inFolder,
 ): SinkFault {
   return {
     name,
     never,
     async run(spec) {
-      let figures: Figures | undefined;
-      await within(async (folder) => {
+      return await within(async (folder) => {
         await using world = await makeWorld(spec, folder, { last: LAST, rate: () => RATE });
         await using log = await captureLog();
         const end = await work(world, log);
         const said = [...log.lines, ...end.stderr, ...end.other?.stderr ?? []];
-        figures = await assertComplete(world, end, { copies: UNDER_WAY, said });
+        return await assertComplete(world, end, { copies: UNDER_WAY, said });
       });
-      return figures!;
     },
   };
 }
@@ -207,8 +205,7 @@ function spoiled(
     name,
     never,
     async run(spec) {
-      let figures: Figures | undefined;
-      await inFolder(async (folder) => {
+      return await inFolder(async (folder) => {
         await using world = await makeWorld(spec, folder, { last: LAST });
         const { position } = world.place;
         await using first = world.start("-n", "60");
@@ -224,7 +221,7 @@ function spoiled(
         assert.deepEqual(bytes(), spoiled, "it is as it was");
         if (spec.into === "network" && world.place.read) assert.deepEqual(await world.read(), before);
         assert.equal(received, written + dead_lettered + filtered + duplicates);
-        figures = {
+        return {
           sent: received,
           written,
           dead: dead_lettered,
@@ -235,7 +232,6 @@ function spoiled(
           said: stderr,
         };
       });
-      return figures!;
     },
   };
 }

@@ -64,8 +64,7 @@ function fault(
     name,
     never,
     async run(spec, sinkSpec) {
-      let figures: Figures | undefined;
-      await inFolder(async (folder) => {
+      return await inFolder(async (folder) => {
         await using resources = new AsyncDisposableStack();
         const source = await spec.open(folder, resources, { last: LAST, behaviour });
         const sink = await sinkSpec.open(folder, resources);
@@ -93,9 +92,8 @@ function fault(
         const found = async ({ stdout }: Pick<Running, "stdout">) =>
           sinkSpec.into === "pipe" ? numbersIn(stdout) : await sink.read?.();
         const outcome = await work({ spec, source, log, start, spawn, found });
-        figures = await check({ folder, spec, source, log, found }, outcome);
+        return await check({ folder, spec, source, log, found }, outcome);
       });
-      return figures!;
     },
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { startSimulate } from "../../lib/simulate/server.ts";
 import { listGaps } from "../../lib/state/gaps.ts";
-import { cliArgs, cliEnv } from "../support/cli.ts";
+import { startCli } from "../support/child.ts";
 import { ask, askJson, BEARER, startWatched, TOKEN, untilIs, type WatchedRun } from "../support/ops.ts";
 import { assertMisuse, ended, rowsIn, run } from "../support/program.ts";
 import { parsePrometheus, sumOf } from "../support/prometheus.ts";
@@ -116,26 +116,10 @@ Deno.test("W32: an address that others reach wants a token, or to be told that i
     const args = ["jetstream", "--simulate", "--sink", "null", "--listen", "0.0.0.0:0"];
     assertMisuse(await run(folder, args), /^Cannot listen on 0\.0\.0\.0:0 without a token: others can reach it$/);
     const start = async (more: string[], env: Record<string, string> = {}) => {
-      const child = new Deno.Command(Deno.execPath(), {
-        args: cliArgs([...args, ...more]),
-        env: cliEnv(folder, env),
-        clearEnv: true,
-        cwd: folder,
-        stdin: "null",
-        stdout: "null",
-        stderr: "piped",
-      }).spawn();
-      const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-      let text = "", found: RegExpExecArray | null = null;
-      while (!(found = /http:\/\/0\.0\.0\.0:(\d+)\//.exec(text))) text += (await reader.read()).value;
-      return {
-        url: `http://127.0.0.1:${found[1]}`,
-        async [Symbol.asyncDispose]() {
-          child.kill("SIGKILL");
-          await reader.cancel();
-          await child.status;
-        },
-      };
+      const child = startCli([...args, ...more], { cwd: folder, env });
+      const line = await child.stderr.waitFor(/http:\/\/0\.0\.0\.0:\d+\//);
+      const url = `http://127.0.0.1:${/0\.0\.0\.0:(\d+)/.exec(line)![1]}`;
+      return { url, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
     };
     {
       await using open = await start(["--listen-insecure"]);
@@ -191,30 +175,15 @@ Deno.test("W40, W44: a real run's metrics are readable and equal its figures; no
 
 Deno.test("R46: METRICS_PORT listens, and /metrics has every name of the older program; those of the run have moved", () =>
   inFolder(async (folder) => {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: cliArgs(["firehose", "--simulate", "--sink", "null"]),
-      env: cliEnv(folder, { METRICS_PORT: "0" }),
-      clearEnv: true,
-      cwd: folder,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-    try {
-      let text = "", found: RegExpExecArray | null = null;
-      while (!(found = /http:\/\/127\.0\.0\.1:\d+/.exec(text))) text += (await reader.read()).value;
-      const url = `${found[0]}/metrics`;
-      const read = async () => parsePrometheus((await ask(url)).text);
-      const metrics = await untilIs(read, (all) => sumOf(all, "ingester_firehose_events_total") > 200, "events");
-      for (const name of LEGACY_NAMES) assert(metrics.get(`ingester_${name}`)?.samples.length === 1, name);
-      const moved = ["firehose_create_events_total", "stream_events_total", "websocket_connections"];
-      for (const name of moved) assert(sumOf(metrics, `ingester_${name}`) > 0, name);
-    } finally {
-      child.kill("SIGKILL");
-      await reader.cancel();
-      await child.status;
-    }
+    const args = ["firehose", "--simulate", "--sink", "null"];
+    await using child = startCli(args, { cwd: folder, env: { METRICS_PORT: "0" } });
+    const line = await child.stderr.waitFor("http://127.0.0.1:");
+    const url = `${/http:\/\/127\.0\.0\.1:\d+/.exec(line)![0]}/metrics`;
+    const read = async () => parsePrometheus((await ask(url)).text);
+    const metrics = await untilIs(read, (all) => sumOf(all, "ingester_firehose_events_total") > 200, "events");
+    for (const name of LEGACY_NAMES) assert(metrics.get(`ingester_${name}`)?.samples.length === 1, name);
+    const moved = ["firehose_create_events_total", "stream_events_total", "websocket_connections"];
+    for (const name of moved) assert(sumOf(metrics, `ingester_${name}`) > 0, name);
   }));
 
 const LEGACY_NAMES = [

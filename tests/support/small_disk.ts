@@ -31,10 +31,10 @@ function canMount(): boolean {
 export const CAN_MOUNT: boolean = canMount();
 
 /** Runs `fn` with such a file system. */
-export async function onSmallDisk(mebibytes: number, fn: (disk: string) => Promise<void>): Promise<void> {
+export async function onSmallDisk<T = void>(mebibytes: number, fn: (disk: string) => Promise<T>): Promise<T> {
   using folder = tempFolder();
   using _disk = smallDisk(folder.path, mebibytes);
-  await fn(folder.path);
+  return await fn(folder.path);
 }
 
 /** Registers a test that gets such a file system; where mounting is not allowed it is ignored, and its name says why. */

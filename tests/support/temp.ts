@@ -16,7 +16,7 @@ export function tempFolder(): TempFolder {
 }
 
 /** Runs `fn` with an empty folder, which is deleted when it ends. */
-export async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
+export async function inFolder<T = void>(fn: (folder: string) => Promise<T>): Promise<T> {
   using folder = tempFolder();
-  await fn(folder.path);
+  return await fn(folder.path);
 }
