@@ -1,7 +1,7 @@
 /**
  * `deno task test [arguments of deno test]`: runs all tests and documented examples, and counts them in the last line of the output:
  * `12 passed, 0 failed`, then `, 3 skipped` where some were. Without arguments, each folder of `tests` runs in a process of its own, two at a
- * time, and its lines begin with its name.
+ * time, its lines begin with its name, and what failed is said once more at the end.
  *
  * @module
  */
@@ -23,6 +23,25 @@ export function countCases(report: string): TestCounts {
     else if (/\stime="/.test(attributes)) counts.skipped++;
   }
   return counts;
+}
+
+/** What a report says of the cases that failed: the name, the file, and the beginning of the error. */
+export function failuresIn(report: string): string[] {
+  const failed = report.matchAll(
+    /<testcase name="([^"]*)" classname="([^"]*)"[^>]*?>\s*<(?:failure|error)\b[^>]*>(.*?)<\//gs,
+  );
+  return [...failed].map(([, name = "", file = "", error = ""]) => {
+    const lines = unescapeXml(error).trim().split("\n").slice(0, FAILURE_LINES);
+    return [`FAILED: ${unescapeXml(name)} (${file})`, ...lines.map((line) => `  ${line.slice(0, 400)}`)].join("\n");
+  });
+}
+
+/** Of an error at the end of a run: enough for a comparison of a few values. The whole is further up. */
+const FAILURE_LINES = 25;
+
+function unescapeXml(text: string): string {
+  const characters: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", "#39": "'", amp: "&" };
+  return text.replaceAll(/&(lt|gt|quot|apos|#39|amp);/g, (_, name: string) => characters[name]!);
 }
 
 /** The last line. A run that failed although no case did (a module that does not load or check) counts as one failure. */
@@ -84,38 +103,53 @@ async function printLines(stream: ReadableStream<Uint8Array>, name: string, prin
   if (rest !== "") print(`${name} | ${rest}`);
 }
 
+/** How a run of tests ended. */
+interface Outcome {
+  readonly counts: TestCounts;
+  readonly success: boolean;
+  readonly failures: readonly string[];
+}
+
 /** Runs tests and counts them. */
-async function test({ name, args }: Pick<Group, "args"> & Partial<Group>): Promise<[TestCounts, success: boolean]> {
+async function test({ name, args }: Pick<Group, "args"> & Partial<Group>): Promise<Outcome> {
   const report = await Deno.makeTempFile({ prefix: "bskyingest-test-", suffix: ".xml" });
   try {
     const success = await runDeno(["test", "-A", `--junit-path=${report}`, ...args], name);
-    return [countCases(await Deno.readTextFile(report)), success];
+    const text = await Deno.readTextFile(report);
+    return { counts: countCases(text), success, failures: failuresIn(text) };
   } finally {
     await Deno.remove(report);
   }
 }
 
 /** Runs everything, several groups side by side. */
-async function testAll(): Promise<[TestCounts, success: boolean]> {
+async function testAll(): Promise<Outcome> {
   const sum = { passed: 0, failed: 0, skipped: 0 };
+  const said: string[] = [];
   const checked = await runDeno(["check", "--quiet", "--doc"]);
-  if (!checked) return [sum, false];
+  if (!checked) return { counts: sum, success: false, failures: said };
   const groups = await groupsIn(".");
   let allGood = true;
   const lane = async () => {
     for (let group; (group = groups.shift());) {
-      const [counts, success] = await test({ ...group, args: ["--no-check", ...group.args] });
+      const { counts, success, failures } = await test({ ...group, args: ["--no-check", ...group.args] });
       for (const name of ["passed", "failed", "skipped"] as const) sum[name] += counts[name];
-      if (!success && counts.failed === 0) sum.failed++; // a module that does not load, or no test at all
+      said.push(...failures);
+      if (!success && counts.failed === 0) {
+        sum.failed++;
+        said.push(`FAILED: ${group.name}: a module does not load, or has no test`);
+      }
       allGood &&= success;
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  return [sum, allGood];
+  return { counts: sum, success: allGood, failures: said };
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const [counts, success] = await (args.length === 0 ? testAll() : test({ args: ["--doc", ...args] }));
+  const all = args.length === 0;
+  const { counts, success, failures } = await (all ? testAll() : test({ args: ["--doc", ...args] }));
+  if (all && failures.length > 0) console.log(`\n${failures.join("\n")}\n`); // of some tests `deno test` says it last itself
   console.log(summaryLine(counts, success));
   return success ? 0 : 1;
 }

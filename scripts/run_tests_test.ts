@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { dirname } from "node:path";
-import { countCases, groupsIn, summaryLine } from "./run_tests.ts";
+import { countCases, failuresIn, groupsIn, summaryLine } from "./run_tests.ts";
 import { ROOT } from "../tests/support/paths.ts";
 
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
@@ -25,6 +25,13 @@ const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 Deno.test("cases of a report are counted, without those that were filtered out", () => {
   deepEqual(countCases(REPORT), { passed: 2, failed: 1, skipped: 1 });
   deepEqual(countCases(""), { passed: 0, failed: 0, skipped: 0 });
+});
+
+Deno.test("what failed is named with its file and the beginning of its error", () => {
+  deepEqual(failuresIn(REPORT), ["FAILED: fails (./a_test.ts)\n  Error: x\n  <testcase>"]);
+  const long = REPORT.replace("Error: x", Array.from({ length: 100 }, (_, i) => `line ${i}`).join("\n"));
+  equal(failuresIn(long)[0]!.split("\n").at(-1), "  line 24");
+  deepEqual(failuresIn(""), []);
 });
 
 Deno.test("the last line names what was skipped only if something was", () => {
@@ -94,10 +101,16 @@ Deno.test("scripts/run_tests.ts passes arguments on, and its last line and exit 
     });
     deepEqual([code, lines.at(-1)], [1, "3 passed, 3 failed, 3 skipped"]);
     for (const name of ["a", "b", "others"]) ok(lines.some((line) => line.startsWith(`${name} | good ...`)));
+    const failed = lines.filter((line) => line.startsWith("FAILED: bad")).toSorted();
+    deepEqual(
+      failed,
+      ["./c_test.ts", "./tests/a/a_test.ts", "./tests/b/b_test.ts"].map((file) => `FAILED: bad (${file})`),
+    );
   });
   await t.step("a group without a good module", async () => {
     const { code, lines } = await runOn({ "tests/a/a_test.ts": 'throw new Error("at once");', "c_test.ts": source });
     deepEqual([code, lines.at(-1)], [1, "1 passed, 2 failed, 1 skipped"]);
+    match(lines.join("\n"), /^FAILED: .*at once|^FAILED: a: /m);
   });
   await t.step("a module that throws while it loads", async () => {
     const { code, lines } = await runOn('throw new Error("at once");');
