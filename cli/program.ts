@@ -27,7 +27,7 @@ const TAGLINE = "bskyingest: Bluesky's public streams into databases, files and 
 export function createMain(program: Program): (args: readonly string[]) => Promise<number> {
   return async (args) => {
     const output = processOutput();
-    const session = { program, output, env: (name: string) => Deno.env.get(name), path: [] as string[] };
+    const session = { program, output, env: (name: string) => Deno.env.get(name), began: 0, path: [] as string[] };
     try {
       return await dispatch(session, args);
     } catch (error) {

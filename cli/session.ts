@@ -21,6 +21,8 @@ export interface Session {
   readonly program: Program;
   readonly output: Output;
   readonly env: (name: string) => string | undefined;
+  /** When it began, in milliseconds of `performance.now()`. */
+  readonly began: number;
   /** The command as far as it is known, for pointing at its help. */
   path: string[];
 }
@@ -67,6 +69,7 @@ export async function prepare(session: Session, target: Target, parsed: Argument
       env: session.env,
       ...session.output,
       program: session.program,
+      began: session.began,
       setup,
     },
   };

@@ -21,6 +21,8 @@ export interface HandlesContext {
     Values<typeof jetstreamOptions>,
     "handles" | "wantedDids" | "resolverUrl" | "plcUrl" | "allowPrivate" | "maxTime"
   >;
+  /** When the run that `--max-time` ends began. See `CommandContext`. */
+  readonly began?: number;
 }
 
 /**
@@ -30,11 +32,14 @@ export interface HandlesContext {
  * @throws {ConfigError} for what is no handle, and for handles that cannot be resolved.
  * @throws {TransientError} where a server is in trouble for too long, or `--max-time` ends first.
  */
-export async function resolveWantedHandles({ values }: HandlesContext, simulateUrl?: string): Promise<string[]> {
+export async function resolveWantedHandles(
+  { values, began = 0 }: HandlesContext,
+  simulateUrl?: string,
+): Promise<string[]> {
   const { handles, wantedDids, maxTime, allowPrivate } = values;
   if (handles.length === 0) return [...wantedDids];
   const { resolveHandles } = await import("../../lib/sources/handles.ts");
-  const leftMs = maxTime > 0 ? Math.max(0, maxTime - performance.now()) : Infinity;
+  const leftMs = maxTime > 0 ? Math.max(0, began + maxTime - performance.now()) : Infinity;
   const timeUp = new AbortController();
   const timer = leftMs < Infinity
     ? setTimeout(() => timeUp.abort(new TransientError("Cannot resolve handles: --max-time ended first")), leftMs)

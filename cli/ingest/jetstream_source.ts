@@ -82,7 +82,7 @@ export interface JetstreamRun extends AsyncDisposable {
 export async function jetstreamRun(
   context: Pick<
     CommandContext<typeof jetstreamOptions & Pick<typeof deliveryOptions, "onGap">>,
-    "values" | "given" | "env"
+    "values" | "given" | "env" | "began"
   >,
 ): Promise<JetstreamRun> {
   const { values } = context;

@@ -53,7 +53,7 @@ export async function record(
   makeSource: (tap: Tap) => Recordable,
 ): Promise<number> {
   const { values } = context;
-  const startedAt = new Date(performance.timeOrigin);
+  const startedAt = new Date(performance.timeOrigin + context.began);
   const enough = new AbortController();
   const source = makeSource((entry) => {
     recorder.add(entry);
@@ -164,7 +164,7 @@ async function run(
   const { values, globals } = context;
   using signals = listenForSignals({ shutdownTimeoutMs: globals.shutdownTimeout });
   const timeUp = new AbortController();
-  const left = Math.max(0, Math.min(values.maxTime - performance.now(), 2 ** 31 - 1));
+  const left = Math.max(0, Math.min(context.began + values.maxTime - performance.now(), 2 ** 31 - 1));
   const timer = values.maxTime > 0 ? setTimeout(() => timeUp.abort(), left) : undefined;
   let failure: unknown;
   const fail = (error: unknown) => {

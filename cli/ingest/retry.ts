@@ -233,7 +233,7 @@ async function tell(
   exit: number,
 ): Promise<void> {
   const { values, globals } = context;
-  const startedAt = new Date(performance.timeOrigin);
+  const startedAt = new Date(performance.timeOrigin + context.began);
   counters.cursors.clear(); // there is no position that anybody could go on from
   const summary = {
     ...summarize({

@@ -53,7 +53,7 @@ export async function runIngest(ingest: Ingest): Promise<number> {
   const { context, limit } = ingest;
   const target = findTarget(context, ingest.state);
   const filtering = await filterOf(context.values);
-  const startedAt = new Date(performance.timeOrigin);
+  const startedAt = new Date(performance.timeOrigin + context.began);
   const reading = await ingest.makeReading(target);
   const counters = createCounters();
   await using own = context.inPlace
@@ -96,7 +96,7 @@ async function runToItsEnd(run: Run, { maxTimeMs, endOfSource }: Ingest): Promis
     signals.limitDrain("--max-time");
     timeUp.abort();
   };
-  const timer = maxTimeMs > 0 ? setTimeout(end, Math.max(0, maxTimeMs - performance.now())) : undefined;
+  const timer = maxTimeMs > 0 ? setTimeout(end, Math.max(0, context.began + maxTimeMs - performance.now())) : undefined;
   try {
     const mode = progressMode(context);
     using _progress = showProgress({

@@ -96,6 +96,8 @@ export interface CommandContext<O extends Options = Options> {
   /** Shows a line on the terminal that the next one replaces; `undefined` takes it away. */
   readonly status: (text: string | undefined) => void;
   readonly program: Program;
+  /** When the run began, in milliseconds of `performance.now()`: 0 = with the process. */
+  readonly began: number;
   /** What the settings of this run are read from. */
   readonly setup: Setup;
   /** Where `INGESTER_MODE` runs it, in place of an older program that never ends: the signals of the process, for all of its jobs. */

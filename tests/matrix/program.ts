@@ -74,6 +74,7 @@ export function startHere(args: readonly string[], folder: string): Running {
       status: () => {},
     },
     env: (name) => env[name],
+    began: performance.now(), // cells run one after another for minutes: `--max-time` is each one's own
     path: [args[0]!],
   };
   let over = false;
