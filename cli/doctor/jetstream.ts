@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { hostAndPort } from "../../lib/net/permission.ts";
 import { makePlan } from "../../lib/sources/jetstream/options.ts";
 import { jetstreamRace } from "../../lib/sources/jetstream/race.ts";
 import { cacheFolder } from "../../lib/state/paths.ts";
@@ -15,7 +16,6 @@ import { type Check, type Finding, ok } from "./check.ts";
 import { checkClock } from "./clock.ts";
 import { checkDictionary } from "./dictionary.ts";
 import { checkHosts, examineHosts } from "./hosts.ts";
-import { authorityOf } from "./network.ts";
 import { examineRun, type Run, targetOf } from "./run.ts";
 import type { Settings } from "./settings.ts";
 import { checkPosition } from "./state.ts";
@@ -48,7 +48,7 @@ async function prepare(settings: JetstreamSettings, resources: AsyncDisposableSt
   return {
     target,
     collections: plan.filter.collections,
-    net: hosts.map(({ url }) => authorityOf(url)),
+    net: hosts.map(({ url }) => hostAndPort(url)),
     source: () => checkHosts(hosts, plan.wire),
     position: () => checkPosition({ target, plan, race: values.race, hosts, values }),
     others: [

@@ -16,12 +16,6 @@ export function networkChecks(host: string, url: URL): Check[] {
   ];
 }
 
-/** `host:port` of a URL, as permissions have it. */
-export function authorityOf({ protocol, host, port }: URL): string {
-  const isEncrypted = protocol === "wss:" || protocol === "https:";
-  return port === "" ? `${host}:${isEncrypted ? 443 : 80}` : host;
-}
-
 async function checkName({ hostname }: URL): Promise<Finding> {
   const name = plainHost(hostname);
   if (isIP(name) !== 0) return ok("an address, no name");

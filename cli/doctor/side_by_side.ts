@@ -3,13 +3,13 @@
  *
  * @module
  */
+import { hostAndPort } from "../../lib/net/permission.ts";
 import type { Cursor } from "../../lib/pipeline/batch.ts";
 import type { Endpoint } from "../../lib/sources/live/endpoint.ts";
 import type { Values } from "../kit/declaration.ts";
 import type { redisConnectionOptions } from "../options/redis.ts";
 import { type Check, type Finding, runChecks } from "./check.ts";
 import { checkClock } from "./clock.ts";
-import { authorityOf } from "./network.ts";
 import type { Run } from "./run.ts";
 import { savedPositions, together } from "./saved.ts";
 
@@ -32,7 +32,7 @@ export function sideBySide({ target, collections, endpoints, keys, values, check
     target,
     keys,
     collections,
-    net: urls.map((url) => authorityOf(new URL(url))),
+    net: urls.map((url) => hostAndPort(new URL(url))),
     source: () => runChecks(checks),
     position: async () => together(await Promise.all((await savedPositions(target, values, keys)).map(judge))),
     others: [{ name: "clock", optional: true, run: (signal) => checkClock(urls, signal) }],

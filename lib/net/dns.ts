@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { messageOf, TransientError } from "../pipeline/errors.ts";
+import { ConfigError, messageOf, TransientError } from "../pipeline/errors.ts";
 
 /** Options of {@link resolveTxt}. */
 export interface ResolveTxtOptions {
@@ -17,6 +17,7 @@ export interface ResolveTxtOptions {
  * The TXT records of a name, each as one text; none where there is no such name. A name server's failure (SERVFAIL, REFUSED) is
  * answered in the same way: neither `Deno.resolveDns` nor `node:dns` tells it apart on Deno 2.9.6.
  *
+ * @throws {ConfigError} where this program must not ask one.
  * @throws {TransientError} when no name server answers in time; the signal's reason when that aborts.
  */
 export async function resolveTxt(
@@ -34,6 +35,7 @@ export async function resolveTxt(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof Deno.errors.NotFound) return [];
+    if (error instanceof Deno.errors.NotCapable) throw new ConfigError(messageOf(error), { cause: error });
     throw new TransientError(timeUp.aborted ? `No answer within ${timeoutMs / 1000} s` : messageOf(error), {
       cause: error,
     });

@@ -6,8 +6,9 @@
 import { Agent, get } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { USER_AGENT } from "../version.ts";
-import { messageOf, TransientError } from "../pipeline/errors.ts";
+import { ConfigError, messageOf, TransientError } from "../pipeline/errors.ts";
 import { checkHostname, guardedLookup, type GuardOptions, PrivateAddressError } from "./guard.ts";
+import { hostAndPort, requireNet } from "./permission.ts";
 import { retryAfterMs } from "./retry_after.ts";
 
 /** What became of a request that another attempt would not change: an answer, or why there can be none. */
@@ -41,9 +42,11 @@ const HEADERS = { "User-Agent": USER_AGENT, "Accept": "*/*" };
  * Asks a server that the user chose, wherever it is; redirects are followed as `fetch` does.
  *
  * @throws {TransientError} for network trouble and when time is up; the signal's reason when that aborts.
+ * @throws {ConfigError} where this program must not reach the server.
  */
 export function getChosen(url: string, options: GetOptions, fetch = globalThis.fetch): Promise<GetResult> {
   return bounded(options, async (signal) => {
+    requireNet(hostAndPort(new URL(url)));
     const response = await fetch(url, { headers: HEADERS, signal });
     const { status, headers } = response;
     const body = status === 200
@@ -60,6 +63,7 @@ export function getChosen(url: string, options: GetOptions, fetch = globalThis.f
  * public addresses.
  *
  * @throws {TransientError} for network trouble and when time is up; the signal's reason when that aborts.
+ * @throws {ConfigError} where this program must not look a host up.
  */
 export function getPublic(url: string, options: GetPublicOptions): Promise<GetResult> {
   return bounded(options, async (signal) => {
@@ -120,6 +124,7 @@ async function bounded(
     return await work(AbortSignal.any([signal, timeUp]));
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof ConfigError) throw error;
     if (timeUp.aborted) throw new TransientError(`No answer within ${timeoutMs / 1000} s`, { cause: error });
     const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
     const refused = refusalOf(cause);

@@ -10,6 +10,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 import { isPrivateAddress } from "./address.ts";
+import { requireNet } from "./permission.ts";
 
 /** A connection to an address that is not public was asked for. */
 export class PrivateAddressError extends Error {
@@ -87,6 +88,7 @@ export function guardedLookup(options: GuardOptions): LookupFunction {
  * All addresses of a name, at least one.
  *
  * @throws {PrivateAddressError} @throws {PublicAddressError} and what the resolver throws.
+ * @throws {ConfigError} where this program must not look it up.
  */
 export async function guardedAddresses(hostname: string, options: GuardOptions): Promise<readonly Address[]> {
   const addresses = await (options.lookup ?? lookUp)(hostname);
@@ -98,6 +100,7 @@ export async function guardedAddresses(hostname: string, options: GuardOptions):
   return addresses;
 }
 
-function lookUp(hostname: string): Promise<Address[]> {
-  return lookup(hostname, { all: true });
+async function lookUp(hostname: string): Promise<Address[]> {
+  requireNet(hostname); // looking it up takes more than the permission for one of its ports
+  return await lookup(hostname, { all: true });
 }

@@ -28,6 +28,7 @@ const OOM_WAIT_MS = 1000;
  * @param where The server, for people.
  */
 export function redisError(error: unknown, where: string): ConfigError | TransientError {
+  if (error instanceof ConfigError) return error;
   const { code = "" } = error as { code?: string };
   const text = `Cannot use Redis at ${where}: ${WORDS[code] ?? WORDS[messageOf(error)] ?? messageOf(error)}`;
   if (error instanceof ErrorReply) {

@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { getLogger } from "@logtape/logtape";
 import type { ClusterConnectionPool, Transport } from "@elastic/elasticsearch";
+import { isDenied } from "../../net/permission.ts";
 import { retryAfterMs } from "../../net/retry_after.ts";
 import { hiding } from "../../net/text.ts";
 import { ConfigError, messageOf, TransientError } from "../../pipeline/errors.ts";
@@ -76,9 +77,6 @@ export interface Connection extends AsyncDisposable {
 const TIMEOUT_MS = 60_000;
 /** What a handshake that fails because of a certificate or protocol is called. */
 const TLS_FAULT = /certificate|altnames|SSL routines|fatal alert/i;
-
-/** What Deno says of a program that was started without the permission. */
-const NOT_PERMITTED = /Requires net access/;
 
 /** Only `send` has a timer: undici's own ones outlive the connection. */
 const AGENT = { headersTimeout: 0, bodyTimeout: 0, pipelining: 1 };
@@ -202,7 +200,7 @@ function answerOrThrow(error: Failure, hide: Hide): Answer {
         "Name the file of the certificate authority with --ca-cert, or trust any certificate with --skip-tls-verify",
     });
   }
-  if (NOT_PERMITTED.test(message)) {
+  if (isDenied(message)) {
     throw new ConfigError(`Cannot reach ${placeOf(url)}: no permission`, { hint: `Run with --allow-net=${url.host}` });
   }
   throw new TransientError(`Cannot reach ${placeOf(url)}: ${message}`);

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import {
+  type Address,
   checkHostname,
   guardedAddresses,
   guardedLookup,
@@ -14,6 +15,7 @@ import {
   PrivateAddressError,
   PublicAddressError,
 } from "../../net/guard.ts";
+import { hostAndPort, requireNet } from "../../net/permission.ts";
 import { ConfigError } from "../../pipeline/errors.ts";
 import type { WebhookTarget } from "./options.ts";
 
@@ -39,8 +41,13 @@ export async function checkTarget(target: WebhookTarget): Promise<URL> {
   const guard = guardOf(url, target);
   try {
     checkHostname(url.hostname, guard);
-    if (isIP(url.hostname.replace(/^\[|\]$/g, "")) === 0) await guardedAddresses(url.hostname, guard);
+    if (isIP(url.hostname.replace(/^\[|\]$/g, "")) !== 0) requireNet(hostAndPort(url));
+    else {
+      const [first, ...others] = await guardedAddresses(url.hostname, guard);
+      requireNet(dialled(url, first!), ...others.map((address) => dialled(url, address)));
+    }
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     // Any other failure is one of the name server: requests will meet it again, and be repeated.
     if (error instanceof PrivateAddressError) {
       throw new ConfigError(`Cannot use webhook URL "${shown}": ${error.message}`, {
@@ -82,6 +89,11 @@ export async function reach(target: WebhookTarget, signal: AbortSignal): Promise
     signal.removeEventListener("abort", hangUp);
     socket.destroy();
   }
+}
+
+/** What Deno's permission is about: the address, whatever the name. */
+function dialled(url: URL, { address, family }: Address): string {
+  return hostAndPort(url, family === 6 ? `[${address}]` : address);
 }
 
 function readUrl(text: string): URL {

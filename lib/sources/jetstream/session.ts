@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { AtEvent, Origin } from "../../atproto/event.ts";
+import { hostAndPort, requireNet } from "../../net/permission.ts";
 import type { Connection, Outcome } from "../../net/websocket.ts";
 import type { Batch } from "../../pipeline/batch.ts";
 import { FatalError, type TransientError } from "../../pipeline/errors.ts";
@@ -143,7 +144,9 @@ export class Session {
     link.dial(wire);
     const own = new AbortController();
     this.#connection = own;
-    const connection = connect(buildUrl(this.#hosts.current, request), {
+    const url = buildUrl(this.#hosts.current, request);
+    requireNet(hostAndPort(new URL(url)));
+    const connection = connect(url, {
       headers: { "User-Agent": USER_AGENT },
       maxPayload: this.#plan.maxFrameBytes,
       liveMs: this.#plan.idleTimeoutMs,

@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { AnyEvent, Origin } from "../../atproto/event.ts";
+import { hostAndPort, requireNet } from "../../net/permission.ts";
 import type { Connection, Outcome } from "../../net/websocket.ts";
 import type { Batch, Cursor } from "../../pipeline/batch.ts";
 import type { TransientError } from "../../pipeline/errors.ts";
@@ -144,6 +145,7 @@ export class Session<M extends { readonly seq: number }> {
     // Loading `ws` takes longer than everything else of this library together: not before it is needed.
     const { connect } = await import("../../net/websocket.ts");
     const { plan: { maxFrameBytes, deadAfterMs, idleTimeout }, protocol, endpoint, stats } = this.#context;
+    requireNet(hostAndPort(new URL(endpoint.ws)));
     return connect(`${endpoint.ws}${protocol.path}${asked === undefined ? "" : `?cursor=${asked}`}`, {
       headers: { "User-Agent": USER_AGENT },
       maxPayload: maxFrameBytes,

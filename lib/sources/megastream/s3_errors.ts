@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isDenied } from "../../net/permission.ts";
 import { retryAfterMs } from "../../net/retry_after.ts";
 import { ConfigError, messageOf, TransientError } from "../../pipeline/errors.ts";
 
@@ -37,6 +38,7 @@ export function s3Error(action: string, error: unknown): ConfigError | Transient
   const { name, $metadata, $response, Region } = error as SdkError;
   const status = $metadata?.httpStatusCode;
   const text = `Cannot ${action}: ${wordsOf(error as SdkError, status)}`;
+  if (isDenied(text)) return new ConfigError(text, { cause: error, hint: "Run with --allow-net" });
   // What was never sent lacks credentials, or names no host.
   if ($metadata === undefined) {
     return new ConfigError(text, {
