@@ -16,8 +16,13 @@ const [SQLITE, REDIS] = [{ kills: 20, frames: 12_000 }, { kills: 50, frames: 40_
   kills: Number(Deno.env.get("BSKYINGEST_KILLS") ?? kills),
   frames: Number(Deno.env.get("BSKYINGEST_FRAMES") ?? frames),
 })) as [Size, Size];
-/** As long as runs are killed, so many seconds would do for all that comes between two kills: they work for 150 ms or so. */
+/**
+ * As long as runs are killed, so many seconds would do for a fair part of what is left: they work for 150 ms or so, for longer where the
+ * machine has much to do.
+ */
 const SECONDS_A_KILL = 0.24;
+/** Parts that are left for the last run. */
+const SPARE = 5;
 /** Small writes, so that a run that lives for a moment gets somewhere. */
 const OFTEN = ["--batch-size", "100", "--batch-timeout", "20ms"];
 
@@ -53,7 +58,7 @@ async function killAndFinish(
   /** How many events the first so many frames have. */
   const upTo = new Map<string, number>();
   for (const [i, frame] of frames.entries()) upTo.set(String(i + 1), all.push(...expected([frame])));
-  let rate = size.frames / size.kills / SECONDS_A_KILL;
+  let rate = 0, at = 0;
   await using server = await startSimulate({ frames, onRequest: () => ({ rate }) });
   const run = ["firehose", "--relay-hosts", server.relay, "--cursor", "oldest", ...OFTEN, ...args];
   const resume = run.filter((arg) => arg !== "--cursor" && arg !== "oldest");
@@ -62,6 +67,7 @@ async function killAndFinish(
     const { cursor, events } = await look(folder.path, key, known);
     const now = known + events.length;
     assert.deepEqual(events, all.slice(known, now), `${context}: nothing is missing, doubled or out of order`);
+    at = Number(cursor ?? 0);
     if (cursor === undefined) assert.equal(now, 0, context);
     else assert.equal(now, upTo.get(cursor), `${context}: events and cursor ${cursor} tell the same`);
     return now;
@@ -69,6 +75,7 @@ async function killAndFinish(
 
   let done = 0, resumed = 0;
   for (let kill = 1; kill <= size.kills; kill++) {
+    rate = (size.frames - at) / (size.kills - kill + 1 + SPARE) / SECONDS_A_KILL;
     await using child = startCli(done === 0 ? run : resume, { cwd: folder.path });
     // Most are killed while they are at work, some while they start.
     if (random() < 0.85) await child.stderr.waitFor("Connected to");

@@ -76,8 +76,8 @@ Deno.test(`M45: kill -9 at ${KILLS} moments of ${ROWS} rows: each row once in SQ
   const args = ["megastream", "--path", "files"];
   for (let kill = 1; kill <= KILLS; kill++) {
     const context = `BSKYINGEST_SEED=${start}, kill ${kill}`;
-    // Spread over the file; the last one well before its end.
-    const from = Math.floor((kill - random()) / (KILLS + 2) * ROWS);
+    // Spread over the first two thirds: a busy machine may see the moment late.
+    const from = Math.floor((kill - random()) / (KILLS * 1.5) * ROWS);
     await using child = startCli(args, { cwd: folder.path });
     assert(await killSoonAfter(child, () => rowsIn(db) >= from, random), `${context}: ended before`);
 
@@ -119,7 +119,7 @@ Deno.test("M45: kill -9 into a sink that keeps no position: no row is missing, t
   const cursorOf = () => readState(state)[0]?.cursor ?? 0;
   for (let kill = 1; kill <= kills; kill++) {
     const context = `BSKYINGEST_SEED=${start}, kill ${kill}`;
-    const from = Math.floor((kill - random()) / (kills + 2) * total);
+    const from = Math.floor((kill - random()) / (kills * 1.5) * total);
     await using child = startCli(args, { cwd: folder.path });
     assert(await killSoonAfter(child, () => cursorOf() >= from, random), `${context}: ended before`);
     const [{ filename, status, rows, cursor = 0 }] = readState(state) as [ReturnType<typeof readState>[0]];
