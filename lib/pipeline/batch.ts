@@ -65,6 +65,11 @@ export interface Batch<T> {
    * the source does not know. A batch without this method can be cut only with `cursor: undefined` in the first part.
    */
   cursorAfter?(item: unknown): Cursor | undefined;
+  /**
+   * How many of `filtered` came behind `item`, so that a batch can be cut. A batch without this method is taken for one whose filtered
+   * events came first.
+   */
+  filteredBehind?(item: unknown): number;
   /** Whether two items that follow each other came as one, and must not be parted for a limit. Default: none. */
   joined?(item: unknown, next: unknown): boolean;
 }
@@ -82,22 +87,25 @@ export function endOfUnit({ items, joined }: Batch<unknown>, count: number): num
 
 /**
  * Cuts a batch behind its first `count` items. The first part gets the position after its last item where the source can
- * name it. All that is not an item stays with the part where it is true: gaps with the first, poison with the second.
+ * name it. All that is not an item stays with the part where it is true: gaps with the first, poison with the second, filtered events
+ * where they came.
  */
 export function split<T>(batch: Batch<T>, count: number): [Batch<T>, Batch<T>] {
-  const { gaps, filtered, duplicates, poison, end, urgent, ...rest } = batch;
+  const { gaps, filtered = 0, duplicates, poison, end, urgent, ...rest } = batch;
   const last = batch.items[count - 1];
+  const behind = last === undefined ? 0 : batch.filteredBehind?.(last) ?? 0;
   const first: Batch<T> = {
     ...rest,
     items: batch.items.slice(0, count),
     cursor: last === undefined ? undefined : batch.cursorAfter?.(last),
     ...(gaps && { gaps }),
-    ...(filtered && { filtered }),
+    ...(filtered > behind && { filtered: filtered - behind }),
     ...(duplicates && { duplicates }),
   };
   const second: Batch<T> = {
     ...rest,
     items: batch.items.slice(count),
+    ...(behind > 0 && { filtered: behind }),
     ...(poison && { poison }),
     ...(end && { end }),
     ...(urgent && { urgent }),
@@ -112,7 +120,8 @@ export function merge<T>(parts: readonly Batch<T>[]): Batch<T> {
   const last = parts[parts.length - 1]!;
   const poison = parts.flatMap((p) => p.poison ?? []);
   const gaps = parts.flatMap((p) => p.gaps ?? []);
-  const sum = (of: (p: Batch<T>) => number | undefined) => parts.reduce((n, p) => n + (of(p) ?? 0), 0);
+  const sum = (of: (p: Batch<T>) => number | undefined, from = 0) =>
+    parts.slice(from).reduce((n, p) => n + (of(p) ?? 0), 0);
   return {
     items: parts.flatMap((p) => p.items),
     cursor: parts.findLast((p) => p.cursor !== undefined)?.cursor,
@@ -129,6 +138,12 @@ export function merge<T>(parts: readonly Batch<T>[]): Batch<T> {
       const behind = parts.slice(0, parts.indexOf(part!)).some((p) => p.poison?.length);
       return behind || another ? undefined : part?.cursorAfter?.(item);
     },
+    ...(parts.some((p) => p.filteredBehind) && {
+      filteredBehind: (item: unknown) => {
+        const i = parts.findLastIndex((p) => p.items.includes(item as T));
+        return (parts[i]?.filteredBehind?.(item) ?? 0) + sum((p) => p.filtered, i + 1);
+      },
+    }),
     joined: (item, next) =>
       parts.some((p) => p.items.includes(item as T) && p.items.includes(next as T) && p.joined?.(item, next)),
   };

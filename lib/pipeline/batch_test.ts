@@ -48,6 +48,17 @@ Deno.test("split: gaps and counts stay with the first part, poison and the end w
   equal(weigh(first) + weigh(second), weigh(batchOf([1, 2], marks)));
 });
 
+Deno.test("split: filtered events stay where they came, if the source can tell", () => {
+  // 1, one filtered, 2, three filtered
+  const filteredBehind = (item: unknown) => (item as Num).n === 1 ? 4 : 3;
+  const batch = batchOf([1, 2], { filtered: 4, filteredBehind });
+  deepEqual(split(batch, 1).map(({ filtered }) => filtered), [undefined, 4]);
+  deepEqual(split(batch, 2).map(({ filtered }) => filtered), [1, 3]);
+  const joined = merge([batch, batchOf([3], { filtered: 10 })]);
+  deepEqual(split(joined, 2).map(({ filtered }) => filtered), [1, 13]);
+  deepEqual(split(joined, 3).map(({ filtered }) => filtered), [14, undefined]);
+});
+
 Deno.test("merge: one batch passes as it is", () => {
   const only = batchOf([1, 2]);
   equal(merge([only]), only);

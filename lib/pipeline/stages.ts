@@ -30,14 +30,15 @@ export function mapEvents<I, O extends NonNullable<unknown>>(
       const dead: Poison[] = [];
       /** Items before the first event that is dead: behind it no position is true before that is in the dead letter. */
       let sound = Infinity;
-      let none = 0;
+      /** For each event that led to nothing: how many items were there before it. */
+      const none: number[] = [];
       for (const item of events) {
         try {
           const out = fn(item);
           if (Array.isArray(out)) {
-            if (out.length === 0) none++;
+            if (out.length === 0) none.push(items.length);
             for (const each of out) items.push(each), origins.push(item);
-          } else if (out === undefined) none++;
+          } else if (out === undefined) none.push(items.length);
           else items.push(out as O), origins.push(item);
         } catch (error) {
           if (!(error instanceof PoisonError)) throw error;
@@ -48,7 +49,7 @@ export function mapEvents<I, O extends NonNullable<unknown>>(
       controller.enqueue({
         ...rest,
         items,
-        filtered: filtered + none,
+        filtered: filtered + none.length,
         ...((poison || dead.length > 0) && { poison: [...dead, ...poison ?? []] }),
         cursorAfter: (item) => {
           const i = items.indexOf(item as O);
@@ -56,6 +57,12 @@ export function mapEvents<I, O extends NonNullable<unknown>>(
           const known = i >= 0 && i < sound && origins[i] !== origins[i + 1] && items.lastIndexOf(item as O) === i;
           return known ? batch.cursorAfter?.(origins[i]) : undefined;
         },
+        ...(batch.filteredBehind && {
+          filteredBehind: (item: unknown) => {
+            const i = items.lastIndexOf(item as O);
+            return batch.filteredBehind!(origins[i]) + none.filter((at) => at > i).length;
+          },
+        }),
         joined: (item, next) => {
           const origin = origins[items.indexOf(item as O)], other = origins[items.lastIndexOf(next as O)];
           return batch.joined?.(origin, other) ?? false;
@@ -71,7 +78,18 @@ export function filterEvents<T>(keep: (item: T) => boolean): Stage<T, T> {
     transform(batch, controller) {
       const items = batch.items.filter(keep);
       const dropped = batch.items.length - items.length;
-      controller.enqueue(dropped === 0 ? batch : { ...batch, items, filtered: (batch.filtered ?? 0) + dropped });
+      if (dropped === 0) return controller.enqueue(batch);
+      controller.enqueue({
+        ...batch,
+        items,
+        filtered: (batch.filtered ?? 0) + dropped,
+        ...(batch.filteredBehind && {
+          filteredBehind: (item: unknown) => {
+            const all = batch.items.length - batch.items.lastIndexOf(item as T);
+            return batch.filteredBehind!(item) + all - (items.length - items.lastIndexOf(item as T));
+          },
+        }),
+      });
     },
   });
 }

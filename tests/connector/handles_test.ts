@@ -44,7 +44,7 @@ const command = ({ server }: Network, ...args: string[]): string[] => [
 Deno.test("C16: two handles, however they are written: two requests, two wanted accounts", async () => {
   using folder = tempFolder();
   await using net = await network();
-  const end = await run(folder.path, command(net, "-t", "2", "-u", " @Alice.bsky.social, ,bob.bsky.social "));
+  const end = await run(folder.path, command(net, "-t", "5", "-u", " @Alice.bsky.social, ,bob.bsky.social "));
   assert.equal(captureOf(end).ended_by, "time");
   assert.deepEqual(net.asked.filter((path) => path.startsWith(RESOLVE)).toSorted(), [
     `${RESOLVE}alice.bsky.social`,
@@ -65,7 +65,7 @@ Deno.test("C17: an unknown and an unclaimed handle are both named, before any We
 Deno.test("C18: a DID is taken as it is; what is no handle is refused without a request", async () => {
   using folder = tempFolder();
   await using net = await network();
-  captureOf(await run(folder.path, command(net, "-t", "2", "-d", BOB, "-u", `${ALICE},${BOB}`)));
+  captureOf(await run(folder.path, command(net, "-t", "5", "-d", BOB, "-u", `${ALICE},${BOB}`)));
   assert.deepEqual([net.wanted, net.asked], [[[BOB, ALICE]], []]);
   const { requests } = net.server.counters;
   const end = await run(folder.path, command(net, "-u", "alice.bsky.social,not a handle"));

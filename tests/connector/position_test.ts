@@ -182,7 +182,7 @@ Deno.test("a run that was killed is continued by the next one that finds a serve
   const refused = args.map((arg) => arg.replace(host, new URL(refusing.server.url).host));
   captureOf(await run(folder.path, [...refused, "-t", "1", "--json"]), 1);
   assert.equal(positionIn(queueIn(folder.path)).state, "running");
-  const { stderr } = await run(folder.path, [...args, "-t", "2"]);
+  const { stderr } = await run(folder.path, [...args, "-t", "5"]);
   assert.deepEqual([askedFor({ stderr }).length, positionIn(queueIn(folder.path)).state], [1, "done"]);
   assert.equal(recordsIn(queueIn(folder.path)).length, 200);
 });

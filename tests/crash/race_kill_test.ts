@@ -78,7 +78,7 @@ Deno.test(`J44: kill -9 at ${KILLS} random moments, a new and a legacy server at
   const rest = total - rowsIn(db);
   console.log(`${rest} of ${total} are left after the last kill`);
   if (rest > 0) await summaryOf(folder.path, [...args, "-n", String(rest)]);
-  const again = await summaryOf(folder.path, [...args, "-t", "2"]);
+  const again = await summaryOf(folder.path, [...args, "-t", "5"]);
   assert.equal(again.written, 0);
   const sql =
     `SELECT count(*) AS n, max(position) AS last, count(DISTINCT time_us || did || ifnull(rkey, '')) AS events,

@@ -109,7 +109,7 @@ Deno.test("what is filtered moves the position: the next run does not read it ag
   using folder = tempFolder();
   await using server = await serve(folder.path, ["--epoch", "2026-01-01"]);
   const args = ["jetstream", "--url", server.v1, "-c", "all"];
-  const nothing = await summaryOf(folder.path, [...args, "--where", "false", "--cursor", "1", "-t", "2"]);
+  const nothing = await summaryOf(folder.path, [...args, "--where", "false", "--cursor", "1", "-t", "4"]);
   assert.equal(nothing.written, 0);
   assert.equal(nothing.filtered, nothing.received);
   const { seq } = nothing.cursor as { seq: number };

@@ -179,7 +179,7 @@ serviceTest(
     assert.deepEqual([parseSummary(lite).sink, askedOf(lite)], ["sqlite", ["from 0"]]);
     Deno.removeSync(`${folder.path}/bskyingest.toml`);
 
-    const args = ["firehose", "--sink", "redis", "--stream", "live", "-t", "2", ...hosts];
+    const args = ["firehose", "--sink", "redis", "--stream", "live", "-t", "5", ...hosts];
     const live = await run(folder.path, args, env);
     assert.deepEqual([parseSummary(live).ended_by, askedOf(live)], ["time", ["live"]]);
   },

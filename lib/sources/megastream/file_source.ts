@@ -157,7 +157,7 @@ function rowReader(
       if ("event" in read) {
         draft.items.push(read.event);
         draft.rows.push(row.row);
-      } else if ("skip" in read) draft.filtered++;
+      } else if ("skip" in read) draft.skips.push(draft.items.length);
       else draft.poison.push(poisonOf(read.dead, row, before));
       before = row.row;
     }
@@ -174,19 +174,24 @@ interface Draft {
   /** The rowids of `items`. */
   readonly rows: number[];
   readonly poison: Poison[];
-  filtered: number;
+  /** For each row that is left out: how many items are there before it. */
+  readonly skips: number[];
 }
 
 function newDraft(): Draft {
-  return { items: [], rows: [], poison: [], filtered: 0 };
+  return { items: [], rows: [], poison: [], skips: [] };
 }
 
-function finish({ items, rows, poison, filtered }: Draft, last: number): Batch<AnyEvent> {
+function finish({ items, rows, poison, skips }: Draft, last: number): Batch<AnyEvent> {
   return {
     items,
     cursor: String(last),
     ...(poison.length > 0 && { poison }),
-    ...(filtered > 0 && { filtered }),
+    ...(skips.length > 0 && { filtered: skips.length }),
+    filteredBehind(item) {
+      const i = items.indexOf(item as AnyEvent);
+      return skips.filter((before) => before > i).length;
+    },
     cursorAfter(item) {
       const i = items.indexOf(item as AnyEvent);
       return i < 0 ? undefined : String(rows[i]);

@@ -1,22 +1,24 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { collect, memoryStore } from "../../../tests/support/pipeline_ends.ts";
+import fc from "fast-check";
+import { collect, memoryStore, SEED } from "../../../tests/support/pipeline_ends.ts";
 import { inFolder, tempFolder } from "../../../tests/support/temp.ts";
 import type { AnyEvent } from "../../atproto/event.ts";
-import { type Batch, split } from "../../pipeline/batch.ts";
+import { type Batch, split, weigh } from "../../pipeline/batch.ts";
 import type { Letter } from "../../pipeline/deliver.ts";
 import { ConfigError, TransientError } from "../../pipeline/errors.ts";
 import { runPipeline } from "../../pipeline/pipeline.ts";
 import type { Sink } from "../../pipeline/sink.ts";
+import { filterEvents, mapEvents, regroup } from "../../pipeline/stages.ts";
 import { createRowCounters, END, megastreamFile, type MegastreamFileOptions } from "./file_source.ts";
 import { BadFileError, type Row } from "./files.ts";
 import { damage, databaseOf } from "./test_databases.ts";
 import { DELETE, DID, FILE, OPTIONS, postRow, rowOf, stateRow } from "./test_rows.ts";
 
 const posts = (...rows: number[]): Row[] => rows.map((row) => postRow({ row: { row } }));
-const rowsIn = ({ items }: Batch<AnyEvent>) =>
-  items.map((item) => (item as { enriched?: { row: number } }).enriched?.row);
+const rowOfEvent = (event: AnyEvent) => (event as { enriched?: { row: number } }).enriched?.row;
+const rowsIn = ({ items }: Batch<AnyEvent>) => items.map(rowOfEvent);
 
 /** Makes a file with these rows, and the source that reads it. */
 function inFile(
@@ -80,6 +82,38 @@ Deno.test("A batch that is cut goes on exactly behind the cut", () =>
     const again = await collect(open().open({ cursor: first.cursor }));
     deepEqual(again.map(rowsIn), [[3], [5], []]);
   }));
+
+Deno.test("Wherever batches are cut, what passed up to a position are exactly the rows up to it", async () => {
+  const plan = fc.record({
+    kinds: fc.array(fc.constantFrom("post", "post", "skipped", "rejected", "unwanted", "unmapped"), { maxLength: 60 }),
+    sliceRows: fc.integer({ min: 1, max: 20 }),
+    size: fc.integer({ min: 1, max: 7 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(plan, async ({ kinds, sliceRows, size }) => {
+      const rows = kinds.map((kind, i) => {
+        if (kind === "rejected") return rowOf("{}", { row: i + 1 });
+        return kind === "skipped" ? stateRow({ kind: "identity" }, { row: i + 1 }) : posts(i + 1)[0]!;
+      });
+      const kindOf = (event: AnyEvent) => kinds[rowOfEvent(event)! - 1];
+      await inFile(rows, async (open) => {
+        const groups = await collect(
+          open({ sliceRows }).open()
+            .pipeThrough(filterEvents((event) => kindOf(event) !== "unwanted"))
+            .pipeThrough(mapEvents((event) => kindOf(event) === "unmapped" ? undefined : event))
+            .pipeThrough(regroup({ size, ms: 60_000 })),
+        );
+        let passed = 0;
+        for (const group of groups) {
+          passed += weigh(group);
+          if (group.cursor !== undefined && group.cursor !== END) equal(passed, Number(group.cursor));
+        }
+        equal(passed, kinds.length);
+      });
+    }),
+    { seed: SEED, numRuns: 60 },
+  );
+});
 
 Deno.test("A rejected row ends its batch and tells the position before it", () =>
   inFile([
