@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { captureOf, queueIn, recordsIn } from "../support/capture.ts";
 import { startSimulate } from "../../lib/simulate/server.ts";
 import type { SimulateOptions, SimulateServer } from "../../lib/simulate/server.ts";
-import { assertMisuse, filesIn, run } from "../support/program.ts";
+import { assertMisuse, filesIn, run, runUntil } from "../support/program.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const ALICE = "did:plc:aliceaaaaaaaaaaaaaaaaaaa", BOB = "did:plc:bobbbbbbbbbbbbbbbbbbbbbb";
@@ -44,8 +44,9 @@ const command = ({ server }: Network, ...args: string[]): string[] => [
 Deno.test("C16: two handles, however they are written: two requests, two wanted accounts", async () => {
   using folder = tempFolder();
   await using net = await network();
-  const end = await run(folder.path, command(net, "-t", "5", "-u", " @Alice.bsky.social, ,bob.bsky.social "));
-  assert.equal(captureOf(end).ended_by, "time");
+  const args = command(net, "-u", " @Alice.bsky.social, ,bob.bsky.social ");
+  const end = await runUntil(folder.path, "Connected to", args);
+  assert.equal(captureOf(end).ended_by, "signal");
   assert.deepEqual(net.asked.filter((path) => path.startsWith(RESOLVE)).toSorted(), [
     `${RESOLVE}alice.bsky.social`,
     `${RESOLVE}bob.bsky.social`,
@@ -65,7 +66,7 @@ Deno.test("C17: an unknown and an unclaimed handle are both named, before any We
 Deno.test("C18: a DID is taken as it is; what is no handle is refused without a request", async () => {
   using folder = tempFolder();
   await using net = await network();
-  captureOf(await run(folder.path, command(net, "-t", "5", "-d", BOB, "-u", `${ALICE},${BOB}`)));
+  captureOf(await runUntil(folder.path, "Connected to", command(net, "-d", BOB, "-u", `${ALICE},${BOB}`)));
   assert.deepEqual([net.wanted, net.asked], [[[BOB, ALICE]], []]);
   const { requests } = net.server.counters;
   const end = await run(folder.path, command(net, "-u", "alice.bsky.social,not a handle"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type SimulateOptions, type SimulateServer, startSimulate } from "../../lib/simulate/server.ts";
-import { assertMisuse, type Ended, fileExists, run } from "../support/program.ts";
+import { assertMisuse, type Ended, fileExists, run, runUntil } from "../support/program.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const EVE = "did:plc:eveeveeveeveeveeveeveeve", GONE = "did:plc:gonegonegonegonegonegone";
@@ -92,8 +92,8 @@ Deno.test("C17: unknown, unclaimed and deactivated handles are all named, before
 Deno.test("C18: a DID is used as it is and joins --wanted-dids, nobody is asked", async () => {
   using folder = tempFolder();
   await using net = await network();
-  const args = [...jetstreamArgs(net), "-t", "4", "-d", `${GONE},${EVE}`, "-u", `${EVE},did:web:Example.com`];
-  const end = await run(folder.path, args);
+  const args = [...jetstreamArgs(net), "-d", `${GONE},${EVE}`, "-u", `${EVE},did:web:Example.com`];
+  const end = await runUntil(folder.path, "Connected to", args);
   assert.equal(end.code, 0, end.stderr.join("\n"));
   assert.deepEqual([net.wanted, net.asked], [[[GONE, EVE, "did:web:Example.com"]], []]);
 });

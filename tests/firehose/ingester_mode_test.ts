@@ -14,6 +14,7 @@ import {
   filesIn,
   parseSummary,
   run,
+  runUntil,
 } from "../support/program.ts";
 import { sharedRedis } from "../support/redis.ts";
 import { serviceTest } from "../support/services.ts";
@@ -179,9 +180,9 @@ serviceTest(
     assert.deepEqual([parseSummary(lite).sink, askedOf(lite)], ["sqlite", ["from 0"]]);
     Deno.removeSync(`${folder.path}/bskyingest.toml`);
 
-    const args = ["firehose", "--sink", "redis", "--stream", "live", "-t", "5", ...hosts];
-    const live = await run(folder.path, args, env);
-    assert.deepEqual([parseSummary(live).ended_by, askedOf(live)], ["time", ["live"]]);
+    const args = ["firehose", "--sink", "redis", "--stream", "live", ...hosts];
+    const live = await runUntil(folder.path, "Connected to", args, env);
+    assert.deepEqual([parseSummary(live).ended_by, askedOf(live)], ["signal", ["live"]]);
   },
 );
 

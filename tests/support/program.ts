@@ -23,6 +23,19 @@ export async function run(folder: string, args: readonly string[], env: Record<s
   return await ended(child);
 }
 
+/** Runs the program until its log has such a line, and then stops it as SIGTERM does. */
+export async function runUntil(
+  folder: string,
+  line: string | RegExp,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Ended> {
+  await using child = startCli(args, { cwd: folder, env });
+  await child.stderr.waitFor(line);
+  child.kill();
+  return await ended(child);
+}
+
 /** Waits for the end of a program that was started. */
 export async function ended(child: Child): Promise<Ended> {
   const { code } = await child.status;
