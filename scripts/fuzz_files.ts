@@ -143,9 +143,15 @@ function sampleOf(fill: (path: string) => Promise<void>): Promise<Uint8Array> {
   });
 }
 
-/** A run must never begin anew because its position was damaged. Only an empty file is a new one. */
-function checkBegin(found: string | undefined, isNew: boolean): void {
-  if (found === undefined && !isNew) throw new Error("Cannot find the position: the run would begin anew");
+/**
+ * A run must never begin anew because its position was damaged. Only an empty file is a new one; nobody can tell where the position has
+ * another key, the same in the table and in its index.
+ */
+function checkBegin(path: string, found: string | undefined, isNew: boolean): void {
+  if (found !== undefined || isNew) return;
+  const keys = listCursors(path).map(({ key }) => key);
+  if (keys.length === 0 || keys.includes(KEY)) throw new Error("Cannot find the position: the run would begin anew");
+  throw new PoisonError("another_key", `The position is kept as ${keys}`);
 }
 
 /** Where a page belongs to two tables, SQLite writes one over the other, and nobody can tell before. */
@@ -182,7 +188,7 @@ export async function useSqlite(input: Uint8Array): Promise<void> {
 async function writeSqlite(path: string, count: number): Promise<void> {
   const isNew = isEmpty(path);
   await using sink = await sqliteSink({ path, retentionMs: 1e9 });
-  checkBegin(await sink.checkpoints.load(KEY), isNew);
+  checkBegin(path, await sink.checkpoints.load(KEY), isNew);
   await sink.recall(0, 100);
   await put(sink, commitEvents(count), { key: KEY, cursor: "42" });
   checkEnd(await sink.checkpoints.load(KEY));
@@ -199,7 +205,7 @@ export async function useQueue(input: Uint8Array): Promise<void> {
 async function workQueue(path: string, count: number): Promise<void> {
   const isNew = isEmpty(path);
   await using queue = await openQueue(path, { create: true, batchSize: 2 });
-  checkBegin(queue.position(KEY), isNew);
+  checkBegin(path, queue.position(KEY), isNew);
   await queue.put(commitEvents(count), { key: KEY, cursor: "42" });
   checkEnd(queue.position(KEY));
   const rows = await queue.take({ count: 3, leaseMs: 60_000 });
@@ -220,7 +226,7 @@ export async function useWebhook(input: Uint8Array): Promise<void> {
 async function workWebhook(path: string): Promise<void> {
   const isNew = isEmpty(path);
   using store = await openStore(path, { ordered: true, now: Date.now });
-  checkBegin(store.cursors.load(KEY), isNew);
+  checkBegin(path, store.cursors.load(KEY), isNew);
   const keys = ["jetstream|did:plc:a|1"];
   const contents = ["{}", '{"a":1}', "[]"].map((text) => ({
     body: new TextEncoder().encode(text),

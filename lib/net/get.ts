@@ -138,5 +138,8 @@ function refusalOf(error: unknown): string | undefined {
   if (error instanceof PrivateAddressError) return messageOf(error);
   const code = String((error as { readonly code?: unknown }).code);
   if (code === "ENOTFOUND") return "there is no host of that name";
-  return /CERT|SIGNATURE/.test(code) ? `its certificate is not accepted (${code})` : undefined;
+  if (/CERT|SIGNATURE/.test(code)) return `its certificate is not accepted (${code})`;
+  // `fetch` has no codes.
+  const [, fault] = /invalid peer certificate: (.*)/.exec(messageOf(error)) ?? [];
+  return fault === undefined ? undefined : `its certificate is not accepted (${fault})`;
 }

@@ -34,8 +34,20 @@ const WORDS: readonly (readonly [RegExp, SqliteFault])[] = [
 /** A file that is shorter than it should be: the disk is well. https://sqlite.org/rescode.html#ioerr_short_read */
 const SHORT_READ = 522;
 
+/** SQLite takes the row for whole, but nobody can have written it. Becomes one of the errors below where the file is known. */
+export class DamagedRowError extends Error {
+  /** Tells the class where `instanceof` cannot. */
+  override readonly name = "DamagedRowError";
+
+  /** Makes one; `row` says which one it is. */
+  constructor(row: string, cause: unknown) {
+    super(`${row} is damaged: ${messageOf(cause)}`, { cause });
+  }
+}
+
 /** Which fault `error` is; `other` also for what did not come from SQLite. */
 export function faultOf(error: unknown): SqliteFault {
+  if (error instanceof DamagedRowError) return "corrupt";
   if (!isFromSqlite(error)) return "other";
   if ((error as { readonly errcode?: unknown }).errcode === SHORT_READ) return "corrupt";
   const message = messageOf(error);

@@ -298,6 +298,33 @@ const CONNECTIONS = [
   }, plain),
 ];
 
+/** Another host stands in where there may be one; else a name is asked for again, and a certificate is the user's to trust. */
+const UNREACHABLE = [
+  fault(
+    "upstream's name is unknown",
+    only("socket", "pages", "redis"),
+    { unreachable: "unknown", twoHosts: true },
+    async (reading) => {
+      const run = reading.start();
+      if (reading.spec.hosts) return { ...await toTheEnd(reading, run), says: /nowhere\.invalid/ };
+      await noticed(reading, run);
+      run.stop();
+      return { run, exits: [0], partial: true, says: /nowhere\.invalid/ };
+    },
+  ),
+  fault(
+    "upstream's certificate is not trusted",
+    only("socket", "pages", "redis"),
+    { unreachable: "untrusted", twoHosts: true },
+    async (reading) => {
+      const run = reading.start();
+      if (reading.spec.hosts) return { ...await toTheEnd(reading, run), says: /certificate/i };
+      await run.ended;
+      return { run, exits: [2], partial: true, says: /certificate/i };
+    },
+  ),
+];
+
 const FILES = [
   fault("file locked by another program", only("queue"), {}, async (reading) => {
     await using other = await startLocker(reading.source.file!, 700);
@@ -336,5 +363,6 @@ export const SOURCE_FAULTS: readonly SourceFault[] = [
   ...CONNECTIONS,
   ...REFUSALS,
   ...HOPELESS,
+  ...UNREACHABLE,
   ...FILES,
 ];

@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { once } from "node:events";
+import type { AddressInfo, Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { commitBody, messageFrame } from "../../lib/atproto/test_frames.ts";
 import type { AnyEvent } from "../../lib/atproto/event.ts";
 import { labelsFrame } from "../../lib/simulate/repos/messages.ts";
@@ -19,6 +22,7 @@ import { databaseOf } from "../../scripts/megastream/database.ts";
 import { plainZip } from "../../scripts/megastream/files.ts";
 import { post } from "../../scripts/megastream/post.ts";
 import { fileRows } from "../../scripts/megastream/row.ts";
+import { selfSigned } from "../support/certificate.ts";
 import { type FaultProxy, faultProxy } from "../support/fault_proxy.ts";
 import { sql } from "../support/queue.ts";
 import type { RedisServer } from "../support/redis.ts";
@@ -35,6 +39,8 @@ export interface Behaviour {
   readonly request?: (n: number) => HttpFault | CutFault | void;
   /** A second host stands by, on which nothing goes wrong. */
   readonly twoHosts?: true;
+  /** Nobody gets to the first host at all: its name is unknown, or its certificate not trusted. */
+  readonly unreachable?: "unknown" | "untrusted";
 }
 
 /** One place to read from, as one test uses it. */
@@ -97,6 +103,37 @@ async function serve(
   return { server, proxy: resources.use(await faultProxy({ port: server.port })) };
 }
 
+/** The URL of a host, as a source with that behaviour is told it. @param scheme Without encryption; with it there is an `s` more. */
+async function urlOf(
+  resources: AsyncDisposableStack,
+  scheme: "ws" | "http" | "redis",
+  { port }: FaultProxy,
+  { unreachable }: Behaviour,
+): Promise<string> {
+  if (unreachable === "unknown") return `${scheme}://nowhere.invalid:${port}`;
+  if (unreachable === undefined) return `${scheme}://127.0.0.1:${port}`;
+  return `${scheme}s://localhost:${resources.use(await startUntrusted()).port}`;
+}
+
+/** A server that nobody who looks at certificates talks to. */
+async function startUntrusted(): Promise<AsyncDisposable & { readonly port: number }> {
+  const server = createTlsServer(selfSigned("localhost"));
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => sockets.add(socket));
+  server.on("tlsClientError", () => {}); // that is what it is for
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
 const count = (last: number) => ["-n", String(numbers(last, "written").length)];
 
 const jetstreamSpec = (command: "jetstream" | "connector"): SourceSpec => ({
@@ -108,8 +145,9 @@ const jetstreamSpec = (command: "jetstream" | "connector"): SourceSpec => ({
   async open(_, resources, { last, behaviour }) {
     const content = { events: jetstreamLines(last) };
     const { server, proxy } = await serve(resources, behaviour, content);
-    const hosts = behaviour.twoHosts ? [proxy, (await serve(resources, {}, content)).proxy] : [proxy];
-    const args = [command, ...hosts.flatMap(({ port }) => ["-i", `ws://127.0.0.1:${port}`]), "-c", "all"];
+    const urls = [await urlOf(resources, "ws", proxy, behaviour)];
+    if (behaviour.twoHosts) urls.push(await urlOf(resources, "ws", (await serve(resources, {}, content)).proxy, {}));
+    const args = [command, ...urls.flatMap((url) => ["-i", url]), "-c", "all"];
     return {
       args: [...args, "--idle-timeout", "1s"],
       whole: ["--start-timestamp", "1970-01-01", ...count(last)],
@@ -154,7 +192,7 @@ const live = (command: "firehose" | "labeler"): SourceSpec => ({
       : { labelFrames: numbers(last).map((n) => labelsFrame(n, [labelOf(n)])) };
     const { server, proxy } = await serve(resources, behaviour, content);
     const hosts = command === "firehose" ? "--relay-hosts" : "--labeler-hosts";
-    const args = [command, hosts, `ws://127.0.0.1:${proxy.port}`, "--idle-timeout", "1s"];
+    const args = [command, hosts, await urlOf(resources, "ws", proxy, behaviour), "--idle-timeout", "1s"];
     const where = command === "firehose"
       ? 'event.commit.collection != "app.bsky.graph.block"'
       : 'event.label.val != "unwanted"';
@@ -204,7 +242,8 @@ export function sourceSpecs(redis: () => RedisServer): Readonly<Record<string, S
       position: (cursor, last) => cursor === "!ingester-done" ? last : Number(cursor),
       async open(_, resources, { last, behaviour }) {
         const { server, proxy } = await serve(resources, behaviour, { repos: numbers(last).map(repoOf) });
-        const args = ["backfill", "--relay-hosts", `http://127.0.0.1:${proxy.port}`, "--page-size", "20"];
+        const url = await urlOf(resources, "http", proxy, behaviour);
+        const args = ["backfill", "--relay-hosts", url, "--page-size", "20"];
         return { args, whole: count(last), where: 'event.did != "did:plc:unwanted"', server, proxy };
       },
     },
@@ -215,14 +254,14 @@ export function sourceSpecs(redis: () => RedisServer): Readonly<Record<string, S
       from: "redis",
       endless: true,
       position: () => undefined,
-      async open(_, resources, { last }) {
+      async open(_, resources, { last, behaviour }) {
         const server = redis(), stream = "matrix_in";
         for (const n of numbers(last)) {
           const [entry] = streamEntries()([eventOf(n)]);
           await server.command("XADD", stream, "*", entry!.field, fateOf(n) === "dead" ? "no json" : entry!.value);
         }
         const proxy = resources.use(await faultProxy({ port: server.port }));
-        const from = ["--from-redis-url", `redis://127.0.0.1:${proxy.port}`, "--from-stream", stream];
+        const from = ["--from-redis-url", await urlOf(resources, "redis", proxy, behaviour), "--from-stream", stream];
         const fast = ["--block", "50ms", "--count", "20"];
         const dead = async () => {
           const entries: [string, string[]][] = await server.command("XRANGE", `${stream}_dlq`, "-", "+");

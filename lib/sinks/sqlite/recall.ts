@@ -6,6 +6,7 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { AtEvent, Commit, Origin } from "../../atproto/event.ts";
 import type { Recall } from "../../pipeline/sink.ts";
+import { DamagedRowError } from "../../state/sqlite_faults.ts";
 import { quoted } from "./names.ts";
 
 /** Rows older than the wanted time in a row that end the walk back: event times are only nearly in order. */
@@ -17,7 +18,7 @@ const PATIENCE = 5_000;
  */
 const ODD = "instr(texts, char(0)) OR instr(texts, char(0xFFFD))";
 const TEXTS = "did || collection || rkey || ifnull(rev, '') || ifnull(cid, '') AS texts";
-const COLUMNS = "time_us, kind, did, collection, operation, rkey, rev, cid, seq, origin";
+const COLUMNS = "position, time_us, kind, did, collection, operation, rkey, rev, cid, seq, origin";
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -72,14 +73,10 @@ export function originsOf(db: DatabaseSync): ReadonlyMap<number, Origin> {
   );
 }
 
-/** A row as an event again. */
+/** A row as an event again. @throws {DamagedRowError} */
 export function eventOf(row: Row, origins: ReadonlyMap<number, Origin>): AtEvent {
   const origin = origins.get(row.origin as number)!;
-  if (row.json !== null) {
-    const { did, time_us, kind, [row.kind as string]: body } = JSON.parse(row.json as string);
-    const { record: _, ...rest } = body;
-    return { did, time_us, ...seqOf(row), kind, origin, [kind]: rest } as AtEvent;
-  }
+  if (row.json !== null) return { ...readJson(row), ...seqOf(row), origin } as AtEvent;
   const commit: Commit = {
     operation: row.operation as Commit["operation"],
     collection: row.collection as string,
@@ -88,6 +85,15 @@ export function eventOf(row: Row, origins: ReadonlyMap<number, Origin>): AtEvent
     ...(row.cid !== null && { cid: row.cid as string }),
   };
   return { did: row.did as string, time_us: row.time_us as number, ...seqOf(row), kind: "commit", origin, commit };
+}
+
+function readJson({ position, kind, json }: Row): Record<string, unknown> {
+  try {
+    const { did, time_us, [kind as string]: { record: _, ...rest } } = JSON.parse(json as string);
+    return { did, time_us, kind, [kind as string]: rest };
+  } catch (error) {
+    throw new DamagedRowError(`row ${position} of the events`, error);
+  }
 }
 
 function seqOf(row: Row): { seq?: number } {

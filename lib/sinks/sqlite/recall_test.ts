@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { type AtEvent, type CommitEvent, dedupeKey } from "../../atproto/event.ts";
 import { commitEvent, commitEvents, EPOCH_US, labelEvent, ORIGIN, put } from "../../../tests/support/sqlite.ts";
+import { ConfigError, FatalError } from "../../pipeline/errors.ts";
 import { tempFolder } from "../../../tests/support/temp.ts";
 import { type SqliteIndex, sqliteSink } from "../sqlite.ts";
 
@@ -85,3 +87,27 @@ Deno.test("recall of an empty log is complete", async () => {
   await using sink = await sqliteSink({ path: `${folder.path}/x.db` });
   assert.deepEqual(await sink.recall(5, 10), { items: [], since: 4 });
 });
+
+for (const json of ['{"did":"did:plc:a","ti', '{"kind":"identity"}', "[]", "null"]) {
+  Deno.test(`an event that nobody can have written is said to be damaged: ${json} (found by the fuzzer)`, async () => {
+    using folder = tempFolder();
+    const path = `${folder.path}/x.db`;
+    const event: AtEvent = {
+      did: "did:plc:a",
+      time_us: EPOCH_US,
+      origin: ORIGIN,
+      kind: "identity",
+      identity: { did: "did:plc:a", seq: 5, time: "2026-01-01T00:00:00Z" },
+    };
+    await using sink = await sqliteSink({ path });
+    await put(sink, [commitEvent(1), event]);
+    {
+      using db = new DatabaseSync(path);
+      db.prepare("UPDATE events SET json = ? WHERE kind = 'identity'").run(json);
+    }
+    const words = /Error: Cannot (use|write to) .*x\.db: row 2 of the events is damaged: /;
+    await assert.rejects(sink.recall(0, 100), (error) => error instanceof ConfigError && words.test(`${error}`));
+    const held = sink.known([event], 1e9);
+    await assert.rejects(Promise.resolve(held), (error) => error instanceof FatalError && words.test(`${error}`));
+  });
+}
