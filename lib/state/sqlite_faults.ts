@@ -39,9 +39,9 @@ export class DamagedRowError extends Error {
   /** Tells the class where `instanceof` cannot. */
   override readonly name = "DamagedRowError";
 
-  /** Makes one; `row` says which one it is. */
-  constructor(row: string, cause: unknown) {
-    super(`${row} is damaged: ${messageOf(cause)}`, { cause });
+  /** Makes one; `id` is the row's number in its table. */
+  constructor(id: number, cause: unknown) {
+    super(`row ${id} is damaged: ${messageOf(cause)}`, { cause });
   }
 }
 

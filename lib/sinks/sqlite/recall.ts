@@ -92,7 +92,7 @@ function readJson({ position, kind, json }: Row): Record<string, unknown> {
     const { did, time_us, [kind as string]: { record: _, ...rest } } = JSON.parse(json as string);
     return { did, time_us, kind, [kind as string]: rest };
   } catch (error) {
-    throw new DamagedRowError(`row ${position} of the events`, error);
+    throw new DamagedRowError(position as number, error);
   }
 }
 

@@ -105,7 +105,7 @@ for (const json of ['{"did":"did:plc:a","ti', '{"kind":"identity"}', "[]", "null
       using db = new DatabaseSync(path);
       db.prepare("UPDATE events SET json = ? WHERE kind = 'identity'").run(json);
     }
-    const words = /Error: Cannot (use|write to) .*x\.db: row 2 of the events is damaged: /;
+    const words = /Error: Cannot (use|write to) .*x\.db: row 2 is damaged: /;
     await assert.rejects(sink.recall(0, 100), (error) => error instanceof ConfigError && words.test(`${error}`));
     const held = sink.known([event], 1e9);
     await assert.rejects(Promise.resolve(held), (error) => error instanceof FatalError && words.test(`${error}`));
