@@ -93,6 +93,29 @@ serviceTest(
   },
 );
 
+serviceTest("what is wrong comes and goes, and the chart stays", ["chromium"], async () => {
+  await using browser = await openBrowser();
+  const busy = busySnapshot(), broken = brokenSnapshot();
+  const wrong = { ...busy, health: broken.health };
+  await using server = serveDashboard(wrong);
+  const { page, faults } = await openPage(browser, server.url);
+  const reasons = page.locator("#reasons");
+  await live(page);
+  await page.evaluate("document.querySelector('#chart canvas').id = 'first'");
+  assert.equal(await reasons.count(), 1);
+  for (const [at, snapshot, count] of [[1, busy, 0], [2, wrong, 1], [3, busy, 0]] as const) {
+    server.show(later(snapshot, at, at));
+    await untilIs(() => reasons.count(), (n) => n === count, "the list of what is wrong");
+    await page.locator("#chart canvas#first").waitFor();
+    assert.equal(await page.locator("main > *").count(), 3 + count);
+    assert.equal(
+      await page.locator("[id]").evaluateAll((all) => all.length - new Set(all.map(({ id }) => id)).size),
+      0,
+    );
+  }
+  assert.deepEqual(faults, []);
+});
+
 serviceTest("W34: hostile names and texts are only texts", ["chromium"], async () => {
   await using browser = await openBrowser();
   const nasty = "<img src=x onerror=alert(1)>", bidi = "evil\u202Egnp.exe";

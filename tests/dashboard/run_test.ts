@@ -25,7 +25,11 @@ serviceTest(
       const first = await startWatched(folder, LIVE);
       await using _first = first;
       const { page, faults } = await openPage(browser, `${first.url}/stats/html`, credentials);
-      await page.locator("#chart canvas").waitFor();
+      await page.locator("#chart canvas").waitFor().catch(async (error) => {
+        throw new Error(`No chart: ${await page.locator("#note").textContent()}, ${faults.join(", ")}`, {
+          cause: error,
+        });
+      });
       const before = await more(page, 0);
       await more(page, before + 2000);
       assert.match(await page.locator("#health").innerText(), /^Healthy$/);

@@ -26,6 +26,7 @@ interface Node {
   setAttribute(name: string, value: string): void;
   removeAttribute(name: string): void;
   append(...nodes: Node[]): void;
+  insertBefore(node: Node, before: Node | null): void;
   replaceWith(node: Node): void;
   replaceChildren(): void;
   remove(): void;
@@ -76,9 +77,15 @@ export function createNode(page: Page, tree: Tree): Node {
   return node;
 }
 
+/** The `id` of an element; undefined: a text, or an element without one. */
+export function idOf(node: Node | undefined): string | undefined {
+  return node?.nodeType === 1 ? node.getAttribute("id") ?? undefined : undefined;
+}
+
 /**
  * Changes an element into what a view says, and only where it differs, so that focus, selection and scroll positions stay. What is in an
- * element with `data-own` is left alone, and so is what the reader has opened.
+ * element with `data-own` is left alone, and so is what the reader has opened. An element with an `id` stays what it is, whatever comes
+ * or goes before it; others are told apart by their places.
  */
 export function patch(page: Page, node: Node, tree: Element): void {
   for (const { name } of [...node.attributes]) {
@@ -88,7 +95,18 @@ export function patch(page: Page, node: Node, tree: Element): void {
     if (node.getAttribute(name) !== value) node.setAttribute(name, value);
   }
   if (Object.hasOwn(tree.attributes, "data-own")) return;
-  tree.children.forEach((child, at) => patchChild(page, node, at, child));
+  const ids = tree.children.map((child) => typeof child === "string" ? undefined : child.attributes.id);
+  for (const child of Array.from(node.childNodes)) {
+    if (idOf(child) !== undefined && !ids.includes(idOf(child))) child.remove();
+  }
+  tree.children.forEach((child, at) => {
+    const present = node.childNodes[at];
+    if (idOf(present) !== ids[at]) {
+      const known = Array.from(node.childNodes).find((each) => ids[at] !== undefined && idOf(each) === ids[at]);
+      node.insertBefore(known ?? createNode(page, child), present ?? null);
+    }
+    patchChild(page, node, at, child);
+  });
   while (node.childNodes.length > tree.children.length) node.lastChild.remove();
 }
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { chartOptions, createChart, createNode, patch, patchChild, start } from "./browser.ts";
+import { chartOptions, createChart, createNode, idOf, patch, patchChild, start } from "./browser.ts";
 import { cardItem, cardsList, lagCard, momentCard, nowCards, queueCards, totalsCards } from "./cards.ts";
 import {
   collectionsPanel,
@@ -37,7 +37,7 @@ const FUNCTIONS: readonly { toString(): string }[] = [
   ...[sinkLine, sourcesPanel, sourceState, webhookPanel],
   ...[drawing, minutesTable, ratesPanel],
   ...[header, reasonsList, summary, view],
-  ...[chartOptions, createChart, createNode, patch, patchChild, start],
+  ...[chartOptions, createChart, createNode, idOf, patch, patchChild, start],
 ];
 
 /** JavaScript for a page that has uPlot. */

@@ -35,7 +35,7 @@ export function view(snapshot: Snapshot, local: boolean): Element {
       nowCards(snapshot, clock),
       h(
         "div",
-        { class: "panels" },
+        { id: "panels", class: "panels" },
         ratesPanel(snapshot, clock),
         h("div", { class: "side" }, pressurePanel(snapshot), ...(webhook === undefined ? [] : [webhookPanel(webhook)])),
         collectionsPanel(snapshot),
