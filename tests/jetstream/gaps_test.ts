@@ -2,21 +2,13 @@ import assert from "node:assert/strict";
 import { GapError } from "../../lib/pipeline/errors.ts";
 import { startSimulate } from "../../lib/simulate/server.ts";
 import type { JetstreamOptions } from "../../lib/sources/jetstream/options.ts";
-import type { Position } from "../../lib/sources/jetstream/position.ts";
-import { memoryCheckpoints, range, run, T0, v1Line } from "../support/jetstream_run.ts";
+import { at, memoryCheckpoints, range, run, T0, v1Line } from "../support/jetstream_run.ts";
 import { captureLog } from "../support/log_records.ts";
 import { startScripted } from "../support/scripted_jetstream.ts";
 
 const SECOND = 1e6, HOUR = 3600 * SECOND;
 /** Just after the generated events, in milliseconds. */
 const now = () => T0 / 1000 + 60_000;
-const at = (host: string, position: Partial<Position>): Position => ({
-  v: 1,
-  host,
-  wire: "v1",
-  time_us: T0,
-  ...position,
-});
 
 Deno.test("J24: ConsumerTooSlow resumes at the last event, which is not written twice, and leaves a healed gap", async () => {
   await using server = await startSimulate({

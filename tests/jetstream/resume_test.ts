@@ -4,6 +4,7 @@ import { startSimulate } from "../../lib/simulate/server.ts";
 import type { JetstreamOptions } from "../../lib/sources/jetstream/options.ts";
 import type { Position } from "../../lib/sources/jetstream/position.ts";
 import {
+  at,
   idsOf,
   memoryCheckpoints,
   numbersOf,
@@ -26,13 +27,6 @@ const spaced = (i: number) => T0 + i * 100_000;
 const legacy = (from: number, to: number) => range(from, to).map((i) => v1Line(i, { time: spaced(i) }));
 const v2 = (from: number, to: number, seq = (i: number) => i) =>
   range(from, to).map((i) => v2Frame(i, { time: spaced(i), seq: seq(i) }));
-const at = (host: string, position: Partial<Position>): Position => ({
-  v: 1,
-  host,
-  wire: "v1",
-  time_us: T0,
-  ...position,
-});
 
 realTest(
   "J27: cut after each event in turn, nothing is lost and nothing comes twice",

@@ -299,31 +299,22 @@ const CONNECTIONS = [
 ];
 
 /** Another host stands in where there may be one; else a name is asked for again, and a certificate is the user's to trust. */
-const UNREACHABLE = [
-  fault(
-    "upstream's name is unknown",
-    only("socket", "pages", "redis"),
-    { unreachable: "unknown", twoHosts: true },
-    async (reading) => {
-      const run = reading.start();
-      if (reading.spec.hosts) return { ...await toTheEnd(reading, run), says: /nowhere\.invalid/ };
+const UNREACHABLE = ([
+  ["upstream's name is unknown", "unknown", /nowhere\.invalid/],
+  ["upstream's certificate is not trusted", "untrusted", /certificate/i],
+] as const).map(([name, unreachable, says]) =>
+  fault(name, only("socket", "pages", "redis"), { unreachable, twoHosts: true }, async (reading) => {
+    const run = reading.start();
+    if (reading.spec.hosts) return { ...await toTheEnd(reading, run), says };
+    const refused = unreachable === "untrusted";
+    if (refused) await run.ended;
+    else {
       await noticed(reading, run);
       run.stop();
-      return { run, exits: [0], partial: true, says: /nowhere\.invalid/ };
-    },
-  ),
-  fault(
-    "upstream's certificate is not trusted",
-    only("socket", "pages", "redis"),
-    { unreachable: "untrusted", twoHosts: true },
-    async (reading) => {
-      const run = reading.start();
-      if (reading.spec.hosts) return { ...await toTheEnd(reading, run), says: /certificate/i };
-      await run.ended;
-      return { run, exits: [2], partial: true, says: /certificate/i };
-    },
-  ),
-];
+    }
+    return { run, exits: [refused ? 2 : 0], partial: true, says };
+  })
+);
 
 const FILES = [
   fault("file locked by another program", only("queue"), {}, async (reading) => {

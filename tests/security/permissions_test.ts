@@ -188,22 +188,19 @@ const REPLAY = ["replay", `${ROOT}/fixtures/jetstream_v1.jsonl`];
 /** What is asked for without a permission, and how that is told. */
 const REFUSED: readonly (readonly [string, readonly string[], readonly string[], RegExp])[] = [
   ["the environment", [], ["jetstream"], /^Requires env access to "\w+", run again with the --allow-env flag$/],
-  ["a file", ["--allow-env", "--allow-read=.,$HOME", "--allow-write=.,$HOME"], [
-    "replay",
-    `${ROOT}/fixtures/jetstream_v1.jsonl`,
-  ], /^Requires read access to ".*", run again with the --allow-read flag$/],
-  ["writing", ["--allow-env", "--allow-read"], [
-    "replay",
-    `${ROOT}/fixtures/jetstream_v1.jsonl`,
-  ], /^Cannot keep state in .*: Requires write access to/],
+  [
+    "a file",
+    ["--allow-env", "--allow-read=.,$HOME", "--allow-write=.,$HOME"],
+    REPLAY,
+    /^Requires read access to ".*", run again with the --allow-read flag$/,
+  ],
+  ["writing", ["--allow-env", "--allow-read"], REPLAY, /^Cannot keep state in .*: Requires write access to/],
   ["--listen", ["--allow-env", "--allow-read", "--allow-write=.,$HOME"], [
-    "replay",
-    `${ROOT}/fixtures/jetstream_v1.jsonl`,
+    ...REPLAY,
     ...["--listen", "9090"],
   ], /^Cannot listen on 127\.0\.0\.1:9090: no permission Run with --allow-net=127\.0\.0\.1:9090$/],
   ["Elasticsearch's client", ["--allow-env", "--allow-read", "--allow-write=.,$HOME", "--allow-net=127.0.0.1:9"], [
-    "replay",
-    `${ROOT}/fixtures/jetstream_v1.jsonl`,
+    ...REPLAY,
     ...["--quiet", "--elasticsearch-url", "http://127.0.0.1:9"],
   ], /^Requires sys access to "osRelease", run again with the --allow-sys flag$/],
   ["Elasticsearch", ["--allow-env", "--allow-read", "--allow-write=.,$HOME", "--allow-sys"], [

@@ -29,6 +29,15 @@ export function memoryCheckpoints(saved?: Cursor | Position): MemoryCheckpoints 
   return store;
 }
 
+/** A position at a host, without more than its time. */
+export const at = (host: string, position: Partial<Position>): Position => ({
+  v: 1,
+  host,
+  wire: "v1",
+  time_us: T0,
+  ...position,
+});
+
 /** How to run. */
 export interface RunOptions {
   readonly checkpoints?: MemoryCheckpoints;

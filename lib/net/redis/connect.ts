@@ -4,8 +4,8 @@
  * @module
  */
 import { createClient, createCluster } from "redis";
-import type { RedisAddress } from "./address.ts";
 import { requireNet } from "../permission.ts";
+import type { RedisAddress } from "./address.ts";
 import { inTime } from "./in_time.ts";
 
 // deno-lint-ignore no-explicit-any -- what a command answers is known to who sends it
@@ -39,7 +39,11 @@ export interface Connection {
   destroy(): void;
 }
 
-/** Connects; a server that is one of a cluster's leads to all of them. Never reconnects: that is up to who uses it. @throws {ConfigError} where this program must not reach it. */
+/**
+ * Connects; a server that is one of a cluster's leads to all of them. Never reconnects: that is up to who uses it.
+ *
+ * @throws {ConfigError} where this program must not reach it.
+ */
 export async function connect(address: RedisAddress, options: ConnectOptions): Promise<Connection> {
   const ms = options.connectMs + options.answerMs, { signal } = options;
   const settings = settingsOf(address, options);
