@@ -8,7 +8,7 @@ import type { IncomingMessage } from "node:http";
 import { USER_AGENT } from "../version.ts";
 import { ConfigError, messageOf, TransientError } from "../pipeline/errors.ts";
 import { checkHostname, guardedLookup, type GuardOptions, PrivateAddressError } from "./guard.ts";
-import { hostAndPort, requireNet } from "./permission.ts";
+import { hostAndPort, isDenied, requireNet } from "./permission.ts";
 import { retryAfterMs } from "./retry_after.ts";
 
 /** What became of a request that another attempt would not change: an answer, or why there can be none. */
@@ -63,7 +63,7 @@ export function getChosen(url: string, options: GetOptions, fetch = globalThis.f
  * public addresses.
  *
  * @throws {TransientError} for network trouble and when time is up; the signal's reason when that aborts.
- * @throws {ConfigError} where this program must not look a host up.
+ * @throws {ConfigError} where this program must not look a host up, or reach it.
  */
 export function getPublic(url: string, options: GetPublicOptions): Promise<GetResult> {
   return bounded(options, async (signal) => {
@@ -127,6 +127,10 @@ async function bounded(
     if (error instanceof ConfigError) throw error;
     if (timeUp.aborted) throw new TransientError(`No answer within ${timeoutMs / 1000} s`, { cause: error });
     const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
+    // A redirect, or an address: what was asked for by name may be elsewhere.
+    if (isDenied(messageOf(cause))) {
+      throw new ConfigError(messageOf(cause), { cause: error, hint: "Run with --allow-net" });
+    }
     const refused = refusalOf(cause);
     if (refused !== undefined) return { refused };
     throw new TransientError(messageOf(cause), { cause: error });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Certificate, selfSigned } from "../../tests/support/certificate.ts";
-import { TransientError } from "../pipeline/errors.ts";
+import { ConfigError, TransientError } from "../pipeline/errors.ts";
 import { getChosen, getPublic, type GetPublicOptions } from "./get.ts";
 
 interface Host extends AsyncDisposable {
@@ -101,6 +101,11 @@ Deno.test("a name with a private address is refused, and nothing is dialled; --a
   );
   assert.deepEqual(server.asked, []);
   assert.equal("status" in await getPublic(url, local), true);
+});
+
+Deno.test("a host that the program must not reach, a redirect's for one, is not asked again", async () => {
+  const denied = () => Promise.reject(new Deno.errors.NotCapable('Requires net access to "b.example:443"'));
+  await assert.rejects(getChosen("https://a.example/", bounds, denied), ConfigError);
 });
 
 Deno.test("W18: hosts that are private addresses themselves, in every spelling", async () => {
