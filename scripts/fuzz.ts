@@ -18,6 +18,8 @@ export interface FuzzOptions {
   readonly target: string;
   readonly seed: number;
   readonly seconds: number;
+  /** Inputs at least, however long they take. Default: none. */
+  readonly least?: number;
   /** The longest that one input may take, in milliseconds. Default: 2000. */
   readonly limitMs?: number;
 }
@@ -34,7 +36,9 @@ export interface FuzzResult extends FuzzReport {
 const MOST_MEMORY = 1 << 30;
 
 /** Feeds one target in a worker, and ends it when an input hangs. */
-export async function fuzz({ targets, target, seed, seconds, limitMs = 2000 }: FuzzOptions): Promise<FuzzResult> {
+export async function fuzz(
+  { targets, target, seed, seconds, least = 0, limitMs = 2000 }: FuzzOptions,
+): Promise<FuzzResult> {
   const progress = new Int32Array(new SharedArrayBuffer(4));
   const { promise, resolve, reject } = Promise.withResolvers<FuzzReport>();
   const worker = new Worker(new URL("./fuzz_worker.ts", import.meta.url), { type: "module" });
@@ -43,7 +47,7 @@ export async function fuzz({ targets, target, seed, seconds, limitMs = 2000 }: F
     event.preventDefault();
     reject(new Error(`Cannot fuzz ${target}: ${event.message}`));
   };
-  worker.postMessage({ targets: targets.href, target, seed, seconds, limitMs, progress } satisfies FuzzJob);
+  worker.postMessage({ targets: targets.href, target, seed, seconds, least, limitMs, progress } satisfies FuzzJob);
   const watched = watch(progress, limitMs, (fault) => resolve({ inputs: progress[0]!, refused: 0, fault }));
   try {
     const report = { ...await promise, memory: watched.most() };

@@ -18,6 +18,8 @@ export interface FuzzJob {
   /** The number of the first input; each input is made from its own number, so that it can be made again. */
   readonly seed: number;
   readonly seconds: number;
+  /** Inputs at least, however long they take. */
+  readonly least: number;
   readonly limitMs: number;
   /** Shared: [0] inputs begun. */
   readonly progress: Int32Array<SharedArrayBuffer>;
@@ -60,7 +62,7 @@ async function work(job: FuzzJob): Promise<FuzzReport> {
   const end = performance.now() + job.seconds * 1000;
   try {
     for (const sample of samples) await target.run(sample);
-    while (performance.now() < end) {
+    while (performance.now() < end || inputs < job.least) {
       // As sources do: what zlib holds is freed only when other things get their turn.
       if (inputs % 100 === 99) await setImmediate();
       const random = randomFrom(job.seed + inputs);

@@ -86,25 +86,27 @@ serviceTest(
     }),
 );
 
-serviceTest(
-  "E28: a write block pauses the run with a warning, and it goes on when the block is lifted",
-  NEEDS,
-  () =>
-    inFolder(async (folder) => {
-      const { args, prefix } = placeIn(shared);
-      await replay(folder, [createLike(0)], args);
-      const block = (settings: object) => shared.es.json("PUT", `/${prefix}likes_v1/_settings`, settings);
-      await block({ "index.blocks.read_only_allow_delete": true });
-      const file = `${folder}/more.jsonl`;
-      await Deno.writeTextFile(file, [createLike(1, "a"), deleteLike(2)].join("\n"));
-      const command = ["replay", file, "--sink", "elasticsearch", "--json", ...args];
-      await using child = startCli(command, { cwd: folder });
-      await child.stderr.waitFor(/warning .*(block|read-only)/i);
-      assert.equal(await shared.es.count(`${prefix}likes`), 1);
-      await block({ "index.blocks.read_only_allow_delete": null });
-      const { written, rejected, retried } = parseSummary(await ended(child));
-      assert.deepEqual({ written, rejected }, { written: 2, rejected: 0 });
-      assert(retried > 0);
-      assert.deepEqual([...(await shared.es.documents(`${prefix}likes`)).keys()], [`at://${A}/${LIKE}/a`]);
-    }),
-);
+for (const setting of ["index.blocks.write", "index.blocks.read_only_allow_delete"]) {
+  serviceTest(
+    `E28: ${setting} pauses the run with a warning, and it goes on when the block is lifted`,
+    NEEDS,
+    () =>
+      inFolder(async (folder) => {
+        const { args, prefix } = placeIn(shared);
+        await replay(folder, [createLike(0)], args);
+        const block = (settings: object) => shared.es.json("PUT", `/${prefix}likes_v1/_settings`, settings);
+        await block({ [setting]: true });
+        const file = `${folder}/more.jsonl`;
+        await Deno.writeTextFile(file, [createLike(1, "a"), deleteLike(2)].join("\n"));
+        const command = ["replay", file, "--sink", "elasticsearch", "--json", ...args];
+        await using child = startCli(command, { cwd: folder });
+        await child.stderr.waitFor(/warning .*(block|read-only)/i);
+        assert.equal(await shared.es.count(`${prefix}likes`), 1);
+        await block({ [setting]: null });
+        const { written, rejected, retried } = parseSummary(await ended(child));
+        assert.deepEqual({ written, rejected }, { written: 2, rejected: 0 });
+        assert(retried > 0);
+        assert.deepEqual([...(await shared.es.documents(`${prefix}likes`)).keys()], [`at://${A}/${LIKE}/a`]);
+      }),
+  );
+}
