@@ -4,42 +4,18 @@ import { sqliteSink } from "../../lib/sinks/sqlite.ts";
 import { openGapStore } from "../../lib/state/gaps.ts";
 import { startCli } from "../support/child.ts";
 import { range } from "../support/jetstream_run.ts";
-import { assertCalm, assertMisuse, type Ended, parseSummary, run, summaryOf, until } from "../support/program.ts";
+import { assertMisuse, run, summaryOf, until } from "../support/program.ts";
 import type { ScriptedJetstream } from "../support/scripted_jetstream.ts";
 import { sparseJetstream, sparseTime } from "../support/sparse_jetstream.ts";
 import { put, readBack } from "../support/sqlite.ts";
+import { from, meetHole, outcomeOf } from "../support/heal_run.ts";
 import { dbIn, gapsIn } from "../support/stream_run.ts";
 import { tempFolder } from "../support/temp.ts";
-
-/** The source's options; events are 10 s apart. */
-const from = (...servers: readonly ScriptedJetstream[]) => [
-  ...servers.flatMap(({ host }) => ["-i", `ws://${host}`]),
-  ...["--wire", "v1", "-c", "app.bsky.feed.post", "--overlap", "10s"],
-];
-
-/** Writes the events 1 to 5, and then those behind a hole: 20, 21, 22. */
-async function meetHole(folder: string, server: { oldest: number; readonly args: readonly string[] }) {
-  const ingest = ["jetstream", ...server.args];
-  server.oldest = 1;
-  await summaryOf(folder, [...ingest, "--cursor", `${sparseTime(1)}`, "-n", "5"]);
-  server.oldest = 20;
-  assert.equal((await summaryOf(folder, [...ingest, "-n", "3"])).gaps, 1);
-}
 
 /** The numbers of the events in the database, as often as they are there. */
 function stored(folder: string): number[] {
   const rows = readBack<{ did: string }>(dbIn(folder), "SELECT did FROM events ORDER BY time_us");
   return rows.map(({ did }) => Number(did.slice(8)));
-}
-
-/** What `gaps heal --json` says of the gaps. */
-function outcomeOf(end: Ended, code: number) {
-  assertCalm(end);
-  const { healed, open } = parseSummary(end, code) as unknown as {
-    healed: number[];
-    open: { id: number; why: string }[];
-  };
-  return { healed, open: open.map(({ id, why }) => `${id}: ${why}`) };
 }
 
 Deno.test("T20: heal reads a clamped stretch again; half of it stays open, all of it is healed, and no row is doubled", async () => {
@@ -145,25 +121,6 @@ Deno.test("T20: --dry-run says what would be written, and leaves gap and rows al
   const summary = await summaryOf(folder.path, ["gaps", "heal", ...state.args, "--dry-run"]);
   assert.deepEqual([summary.written, summary.would_write! >= 14], [0, true]);
   assert.deepEqual([stored(folder.path).length, gapsIn(folder.path)[0]![3]], [8, "open"]);
-});
-
-Deno.test("T20: gaps of other sinks are healed into the sink of their run, and nowhere else", async () => {
-  using folder = tempFolder();
-  const state = { oldest: 1, args: [] as string[] };
-  await using server = await sparseJetstream(() => state.oldest);
-  const sink = ["--sink", "ndjson", "--out", "posts.ndjson"];
-  state.args = [...from(server), ...sink];
-  await meetHole(folder.path, state);
-  state.oldest = 1;
-  const heal = ["gaps", "heal", ...from(server)];
-  assertMisuse(await run(folder.path, heal), /^Cannot heal gap 1 of .*gaps\.db: .* would go into .*bskyingest\.db/);
-  assert.deepEqual(outcomeOf(await run(folder.path, [...heal, ...sink, "--json"]), 0), { healed: [1], open: [] });
-  const lines = Deno.readTextFileSync(`${folder.path}/posts.ndjson`).trimEnd().split("\n");
-  const numbers = lines.map((line) => Number(JSON.parse(line).did.slice(8)));
-  assert.deepEqual([...new Set(numbers)].sort((a, b) => a - b), range(1, 22));
-  assert.equal(numbers.length - 22, 4, "only those around the gap may come twice");
-  const { code, stdout } = await run(folder.path, ["gaps", "list", "--all", "--json"]);
-  assert.deepEqual([code, stdout.map((line) => JSON.parse(line).state)], [0, ["healed"]]);
 });
 
 Deno.test("T20: heal takes the settings of the command, and waits for nobody: a run on the same state is told", async () => {

@@ -5,6 +5,8 @@ import { startCli } from "../support/child.ts";
 import { ask, askJson, BEARER, startWatched, TOKEN, untilIs, type WatchedRun } from "../support/ops.ts";
 import { assertMisuse, ended, rowsIn, run } from "../support/program.ts";
 import { parsePrometheus, sumOf } from "../support/prometheus.ts";
+import { startRedis } from "../support/redis.ts";
+import { serviceTest } from "../support/services.ts";
 import { readBack } from "../support/sqlite.ts";
 import { inFolder } from "../support/temp.ts";
 
@@ -185,6 +187,28 @@ Deno.test("R46: METRICS_PORT listens, and /metrics has every name of the older p
     const moved = ["firehose_create_events_total", "stream_events_total", "websocket_connections"];
     for (const name of moved) assert(sumOf(metrics, `ingester_${name}`) > 0, name);
   }));
+
+serviceTest(
+  "R46: under the older names, how long the stream is, and that reading waits for consumers",
+  ["redis"],
+  () =>
+    inFolder(async (folder) => {
+      await using redis = await startRedis();
+      const mark = ["--high-water-mark", "300", "--backpressure-interval", "50ms"];
+      const args = ["firehose", "--simulate", "--redis-url", redis.url, "--batch-size", "100", ...mark];
+      await using watched = await startWatched(folder, args);
+      const read = async () => parsePrometheus((await ask(`${watched.url}/metrics`, { headers: BEARER })).text);
+      const metrics = await untilIs(read, (all) => sumOf(all, "ingester_backpressure_active") === 1, "back-pressure");
+      const length = await redis.command("XLEN", "firehose_live");
+      assert(length >= 300, `${length} entries`);
+      const lengths = LEGACY_NAMES.filter((name) => name.endsWith("_length")).map((name) =>
+        sumOf(metrics, `ingester_${name}`)
+      );
+      assert.deepEqual(lengths, [length, 0, 0, 0]);
+      await redis.command("DEL", "firehose_live");
+      await untilIs(read, (all) => sumOf(all, "ingester_stream_events_total") > length, "more events");
+    }),
+);
 
 const LEGACY_NAMES = [
   "firehose_events_total",

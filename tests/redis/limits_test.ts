@@ -18,6 +18,7 @@ serviceTest("R25, R26: at the mark nothing is added, and it goes on when there i
   await using sink = await open({ highWaterMark: 100, backpressureMs: 20 });
   await putNumbers(sink, 1, 150);
   assert.equal(await redis().command("XLEN", "firehose_live"), 150, "never more than the mark and one batch");
+  assert.equal(sink.figures().length, 150);
   const waiting = putNumbers(sink, 151, 160);
   await until(() => sink.figures().backpressure === "length");
   await put(sink, [], { key: "firehose_live:cursor:other", cursor: "7" });
@@ -27,6 +28,7 @@ serviceTest("R25, R26: at the mark nothing is added, and it goes on when there i
   await redis().command("XTRIM", "firehose_live", "MAXLEN", "99");
   await waiting;
   assert.deepEqual(await numbersIn(redis()), range(52, 160));
+  assert.equal(sink.figures().length, 109);
   assert.equal(log.lines.filter((line) => line.includes("is full")).length, 1, "said once");
 });
 

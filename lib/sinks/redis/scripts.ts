@@ -34,6 +34,8 @@ for i = 3, #KEYS do
   if ARGV[5] ~= '0' then redis.call('XTRIM', KEYS[i], 'MAXLEN', '~', ARGV[5]) end
   if ARGV[6] ~= '0' then redis.call('XTRIM', KEYS[i], 'MINID', '~', redis.call('TIME')[1] * 1000 - ARGV[6]) end
 end
+length = 0
+for i = 3, #KEYS do length = length + redis.call('XLEN', KEYS[i]) end
 return {'OK', length}`);
 
 /**

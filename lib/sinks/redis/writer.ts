@@ -30,7 +30,7 @@ export interface RedisFigures {
   readonly entries: number;
   /** Why nothing is written at the moment: the stream is full, or the server's memory. */
   readonly backpressure: "length" | "lag" | "oom" | null;
-  /** Entries in the stream, those of all partitions, before the last write. */
+  /** Entries in the stream, those of all partitions, after the last write or when it was found full. */
   readonly length: number;
   /** Entries that were trimmed although a group had not read them, as it was looked at last. */
   readonly trimmed_unread: number;
