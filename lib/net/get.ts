@@ -7,6 +7,7 @@ import { Agent, get } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { USER_AGENT } from "../version.ts";
 import { ConfigError, messageOf, TransientError } from "../pipeline/errors.ts";
+import { isCertificateFault } from "./certificate.ts";
 import { checkHostname, guardedLookup, type GuardOptions, PrivateAddressError } from "./guard.ts";
 import { hostAndPort, isDenied, requireNet } from "./permission.ts";
 import { retryAfterMs } from "./retry_after.ts";
@@ -140,10 +141,10 @@ async function bounded(
 /** What another attempt would not change. */
 function refusalOf(error: unknown): string | undefined {
   if (error instanceof PrivateAddressError) return messageOf(error);
-  const code = String((error as { readonly code?: unknown }).code);
+  const { code } = error as { readonly code?: string };
   if (code === "ENOTFOUND") return "there is no host of that name";
-  if (/CERT|SIGNATURE/.test(code)) return `its certificate is not accepted (${code})`;
+  if (!isCertificateFault(error)) return undefined;
   // `fetch` has no codes.
-  const [, fault] = /invalid peer certificate: (.*)/.exec(messageOf(error)) ?? [];
-  return fault === undefined ? undefined : `its certificate is not accepted (${fault})`;
+  const words = messageOf(error).replace(/.*invalid peer certificate: /, "");
+  return `its certificate is not accepted (${code ?? words})`;
 }

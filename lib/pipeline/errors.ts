@@ -16,7 +16,7 @@ export class ConfigError extends Error {
   /** Makes one from one fault, or from all that were found. */
   constructor(
     message: string | readonly [string, ...string[]],
-    options: ErrorOptions & { readonly hint?: string } = {},
+    options: ErrorOptions & { readonly hint?: string | undefined } = {},
   ) {
     const faults = typeof message === "string" ? [message] : message;
     super(faults[0], options);

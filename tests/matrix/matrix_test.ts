@@ -7,6 +7,7 @@ import { registry } from "../../cli/registry.ts";
 import { SINK_NAMES } from "../../lib/sinks/registry.ts";
 import { sharedElasticsearch } from "../support/elasticsearch.ts";
 import { sharedRedis } from "../support/redis.ts";
+import { sharedS3 } from "../support/s3.ts";
 import { serviceTest } from "../support/services.ts";
 import { documentedFaults } from "./documented.ts";
 import { type Figures, type Never, neverText, type Row, tableOf } from "./figures.ts";
@@ -19,7 +20,7 @@ import { sourceSpecs } from "./sources.ts";
 const elasticsearch = sharedElasticsearch();
 const redis = sharedRedis();
 const sinks = sinkSpecs({ elasticsearch, redis });
-const sources = sourceSpecs(redis);
+const sources = sourceSpecs({ redis, s3: sharedS3() });
 const rows: (Row & Figures)[] = [];
 const never: Never[] = [];
 

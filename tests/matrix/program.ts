@@ -31,9 +31,11 @@ export interface Process extends Running {
   kill(signal: Deno.Signal): void;
 }
 
+type Environment = Readonly<Record<string, string>>;
+
 /** Starts the program in a process of its own. */
-export function startProcess(args: readonly string[], folder: string): Process {
-  const child = startCli(args, { cwd: folder });
+export function startProcess(args: readonly string[], folder: string, env: Environment = {}): Process {
+  const child = startCli(args, { cwd: folder, env });
   let over = false;
   const end = ended(child).finally(() => over = true);
   return {
@@ -53,7 +55,7 @@ export function startProcess(args: readonly string[], folder: string): Process {
 }
 
 /** Starts the program in this process, in a folder that is its home; paths in `args` must be absolute. */
-export function startHere(args: readonly string[], folder: string): Running {
+export function startHere(args: readonly string[], folder: string, more: Environment = {}): Running {
   const stdout: string[] = [], stderr: string[] = [];
   const handlers = new Map<StopSignal, () => void>();
   const signals = listenForSignals({
@@ -65,7 +67,7 @@ export function startHere(args: readonly string[], folder: string): Running {
       exit: (_, why) => void stderr.push(why),
     },
   });
-  const env = cliEnv(folder, { CI: "1" });
+  const env = cliEnv(folder, { CI: "1", ...more });
   const session: Session = {
     program: { registry, examples },
     output: {

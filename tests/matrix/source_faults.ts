@@ -87,8 +87,8 @@ function fault(
           ...["--dead-letter", `${folder}/dead.ndjson`],
         ];
         const begin = sinkSpec.into === "pipe" ? startProcess : startHere;
-        const start = () => resources.use(begin([...args, ...source.whole ?? []], folder));
-        const spawn = () => resources.use(startProcess(args, folder));
+        const start = () => resources.use(begin([...args, ...source.whole ?? []], folder, source.env));
+        const spawn = () => resources.use(startProcess(args, folder, source.env));
         const found = async ({ stdout }: Pick<Running, "stdout">) =>
           sinkSpec.into === "pipe" ? numbersIn(stdout) : await sink.read?.();
         const outcome = await work({ spec, source, log, start, spawn, found });
@@ -152,6 +152,7 @@ const only = (...from: readonly SourceSpec["from"][]): SourceFault["never"] => (
 const WHAT: Readonly<Record<SourceSpec["from"], string>> = {
   socket: "a WebSocket",
   pages: "pages over HTTP",
+  bucket: "files of a bucket",
   redis: "streams of Redis",
   queue: "a queue's file",
   files: "files",
@@ -180,7 +181,9 @@ const KILLS = 3, WITHIN_MS = 120;
 const KILLED = fault(
   "kill -9 at random moments",
   ({ from }) =>
-    from === "files" || from === "queue" ? "tests/megastream, tests/crash have it: it is too fast here" : undefined,
+    from === "files" || from === "bucket" || from === "queue"
+      ? "tests/megastream, tests/crash have it: it is too fast here"
+      : undefined,
   { rate: 200 },
   async (reading) => {
     const { source, spec, found, spawn } = reading;
@@ -214,7 +217,7 @@ const REFUSALS = [429, 503].map((status) => {
   const faulty = { status, ...(status === 429 && { retryAfter: 1 }) };
   return fault(
     `upstream answers ${status}`,
-    only("socket", "pages"),
+    only("socket", "pages", "bucket"),
     {
       connection: (n) => n === 1 ? { refuse: status, ...(status === 429 && { retryAfter: 1 }) } : {},
       request: (n) => n === 2 ? faulty : undefined,
@@ -226,7 +229,7 @@ const REFUSALS = [429, 503].map((status) => {
 const HOPELESS = [400, 404].map((status) =>
   fault(
     `upstream answers ${status}`,
-    only("socket", "pages"),
+    only("socket", "pages", "bucket"),
     {
       connection: () => ({ refuse: status, refuseMessage: "words of the server" }),
       request: () => ({ status, body: "words of the server" }),
@@ -240,7 +243,7 @@ const HOPELESS = [400, 404].map((status) =>
 );
 
 const CONNECTIONS = [
-  fault("upstream refuses connections", only("socket", "pages", "redis"), {}, async (reading) => {
+  fault("upstream refuses connections", only("socket", "pages", "bucket", "redis"), {}, async (reading) => {
     const { proxy } = reading.source;
     proxy!.refuse();
     const run = reading.start();
@@ -259,7 +262,7 @@ const CONNECTIONS = [
     proxy!.bytesPerSecond = Infinity;
     return await toTheEnd(reading, run);
   }),
-  fault("upstream cuts an answer short", only("pages"), {
+  fault("upstream cuts an answer short", only("pages", "bucket"), {
     request: (n) => n === 2 || n === 5 ? { cutAfter: 100 } : undefined,
   }, plain),
   fault("upstream falls silent", only("socket"), {
@@ -303,7 +306,7 @@ const UNREACHABLE = ([
   ["upstream's name is unknown", "unknown", /nowhere\.invalid/],
   ["upstream's certificate is not trusted", "untrusted", /certificate/i],
 ] as const).map(([name, unreachable, says]) =>
-  fault(name, only("socket", "pages", "redis"), { unreachable, twoHosts: true }, async (reading) => {
+  fault(name, only("socket", "pages", "bucket", "redis"), { unreachable, twoHosts: true }, async (reading) => {
     const run = reading.start();
     if (reading.spec.hosts) return { ...await toTheEnd(reading, run), says };
     const refused = unreachable === "untrusted";

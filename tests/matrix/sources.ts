@@ -3,9 +3,6 @@
  *
  * @module
  */
-import { once } from "node:events";
-import type { AddressInfo, Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
 import { commitBody, messageFrame } from "../../lib/atproto/test_frames.ts";
 import type { AnyEvent } from "../../lib/atproto/event.ts";
 import { labelsFrame } from "../../lib/simulate/repos/messages.ts";
@@ -26,7 +23,10 @@ import { selfSigned } from "../support/certificate.ts";
 import { type FaultProxy, faultProxy } from "../support/fault_proxy.ts";
 import { sql } from "../support/queue.ts";
 import type { RedisServer } from "../support/redis.ts";
+import { S3_CREDENTIALS, type S3Server } from "../support/s3.ts";
+import { type S3Answer, scriptedS3 } from "../support/scripted_s3.ts";
 import type { ServiceName } from "../support/services.ts";
+import { tlsProxy } from "../support/tls_proxy.ts";
 import { didOf, fateOf, jetstreamLine, jetstreamLines, likeOf, numbers, rkeyOf, timeOf, WHERE } from "./events.ts";
 
 /** What a test makes of the server of a source. */
@@ -47,6 +47,8 @@ export interface Behaviour {
 export interface SourcePlace {
   /** The command and its options. */
   readonly args: readonly string[];
+  /** Variables of the environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** The option that says in which folder queues are. */
   readonly folder?: readonly string[];
   /** Options that make a run read all numbers, from the first to the last one, where it does not by itself. */
@@ -66,7 +68,7 @@ export interface SourcePlace {
 export interface SourceSpec {
   readonly needs: readonly ServiceName[];
   /** What it reads: what can go wrong depends on that. */
-  readonly from: "socket" | "pages" | "redis" | "queue" | "files";
+  readonly from: "socket" | "pages" | "bucket" | "redis" | "queue" | "files";
   /** Runs do not end by themselves. */
   readonly endless?: true;
   /** Its position as the last number that is safe; undefined: it tells no number. */
@@ -112,26 +114,7 @@ async function urlOf(
 ): Promise<string> {
   if (unreachable === "unknown") return `${scheme}://nowhere.invalid:${port}`;
   if (unreachable === undefined) return `${scheme}://127.0.0.1:${port}`;
-  return `${scheme}s://localhost:${resources.use(await startUntrusted()).port}`;
-}
-
-/** A server that nobody who looks at certificates talks to. */
-async function startUntrusted(): Promise<AsyncDisposable & { readonly port: number }> {
-  const server = createTlsServer(selfSigned("localhost"));
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => sockets.add(socket));
-  server.on("tlsClientError", () => {}); // that is what it is for
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
-  };
+  return `${scheme}s://localhost:${resources.use(await tlsProxy(selfSigned("localhost"))).port}`;
 }
 
 const count = (last: number) => ["-n", String(numbers(last, "written").length)];
@@ -200,6 +183,30 @@ const live = (command: "firehose" | "labeler"): SourceSpec => ({
   },
 });
 
+/** A file of Megastream, and what becomes of its rows. */
+function megastreamFile(last: number): { readonly name: string; readonly bytes: Uint8Array; readonly where: string } {
+  const stem = "mega_jetstream_20260704_000000";
+  const rows = fileRows("2026-07-04T00:00:00Z", { rng: 1 });
+  for (const n of numbers(last)) {
+    const text = fateOf(n) === "filtered" ? "unwanted" : rkeyOf(n);
+    post(rows, { shows: "A number", text });
+  }
+  const columns = rows.rows.map(({ columns }, i) => fateOf(i + 1) === "dead" ? { ...columns, raw_post: "{" } : columns);
+  const where = 'event.commit.record.text != "unwanted"';
+  return { name: `${stem}.db.zip`, bytes: plainZip(stem, databaseOf(columns)), where };
+}
+
+/** As S3 puts it. */
+function bucketAnswer(fault: HttpFault | CutFault | void): S3Answer {
+  if (!fault || "cutAfter" in fault) return fault ?? {};
+  const { status, retryAfter, body = "" } = fault;
+  return {
+    status,
+    body: `<Error><Code>Scripted</Code><Message>${body}</Message></Error>`,
+    headers: retryAfter === undefined ? {} : { "retry-after": `${retryAfter}` },
+  };
+}
+
 /** An event as a stream and a queue have it. */
 const eventOf = (n: number): AnyEvent => ({
   kind: "commit",
@@ -210,8 +217,10 @@ const eventOf = (n: number): AnyEvent => ({
   commit: likeOf(n) as never,
 });
 
-/** Every source, by the name of its command; `consume` has two. @param redis Runs only where a source needs it. */
-export function sourceSpecs(redis: () => RedisServer): Readonly<Record<string, SourceSpec>> {
+/** Every source, by the name of its command; `consume` and `megastream` have two. @param servers Asked for only where a source needs them. */
+export function sourceSpecs(
+  { redis, s3 }: { redis: () => RedisServer; s3: () => S3Server },
+): Readonly<Record<string, SourceSpec>> {
   return {
     jetstream: jetstreamSpec("jetstream"),
     megastream: {
@@ -219,19 +228,32 @@ export function sourceSpecs(redis: () => RedisServer): Readonly<Record<string, S
       from: "files",
       position: () => undefined,
       open(folder, _, { last }) {
-        const stem = "mega_jetstream_20260704_000000", file = `${folder}/files/${stem}.db.zip`;
-        const rows = fileRows("2026-07-04T00:00:00Z", { rng: 1 });
-        for (const n of numbers(last)) {
-          const text = fateOf(n) === "filtered" ? "unwanted" : rkeyOf(n);
-          post(rows, { shows: "A number", text });
-        }
-        const columns = rows.rows.map(({ columns }, i) =>
-          fateOf(i + 1) === "dead" ? { ...columns, raw_post: "{" } : columns
-        );
+        const { name, bytes, where } = megastreamFile(last), file = `${folder}/files/${name}`;
         Deno.mkdirSync(`${folder}/files`);
-        Deno.writeFileSync(file, plainZip(stem, databaseOf(columns)));
-        const where = 'event.commit.record.text != "unwanted"';
+        Deno.writeFileSync(file, bytes);
         return Promise.resolve({ args: ["megastream", "--path", `${folder}/files`], where, file });
+      },
+    },
+    "megastream --source s3": {
+      needs: ["s3"],
+      from: "bucket",
+      position: () => undefined,
+      async open(_, resources, { last, behaviour }) {
+        const { name, bytes, where } = megastreamFile(last);
+        const bucket = await s3().bucket();
+        await s3().put(bucket, [[name, bytes]]);
+        const server = resources.use(
+          await scriptedS3((_, before) => bucketAnswer(behaviour.request?.(before + 1)), s3().url),
+        );
+        const proxy = resources.use(await faultProxy({ port: Number(new URL(server.url).port) }));
+        const endpoint = await urlOf(resources, "http", proxy, behaviour);
+        const { accessKeyId, secretAccessKey } = S3_CREDENTIALS;
+        return {
+          args: ["megastream", "--source", "s3", "--s3-bucket", bucket, "--s3-endpoint", endpoint],
+          env: { GE_AWS_S3_ACCESS_KEY: accessKeyId, GE_AWS_S3_SECRET_KEY: secretAccessKey },
+          where,
+          proxy,
+        };
       },
     },
     firehose: live("firehose"),

@@ -5,6 +5,7 @@
  */
 import { ErrorReply } from "redis";
 import { ConfigError, messageOf, TransientError } from "../../pipeline/errors.ts";
+import { isCertificateFault } from "../certificate.ts";
 
 /** Replies that nobody but the user can change. */
 const CONFIG_CODES = new Set(["NOAUTH", "WRONGPASS", "NOPERM", "CROSSSLOT"]);
@@ -54,9 +55,4 @@ function firstWord(text: string): string {
 /** Refusals that have no code of their own. */
 function isRefusal(message: string): boolean {
   return /^ERR (invalid password|AUTH |Client sent AUTH|DB index is out of range|SELECT is not allowed)/.test(message);
-}
-
-function isCertificateFault(error: unknown): boolean {
-  const { code = "" } = error as { code?: string };
-  return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code) || /certificate/i.test(messageOf(error));
 }

@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { AnyEvent, Origin } from "../../atproto/event.ts";
+import { CERTIFICATE_HINT, isCertificateFault } from "../../net/certificate.ts";
 import { getChosen } from "../../net/get.ts";
 import type { Batch, Cursor, Gap } from "../../pipeline/batch.ts";
 import { ConfigError, FatalError, messageOf, TransientError } from "../../pipeline/errors.ts";
@@ -143,7 +144,12 @@ export class Lister {
     if (cursor !== undefined) url.searchParams.set("cursor", cursor);
     const bounds = { timeoutMs: plan.timeoutMs, maxBytes: MOST_PAGE_BYTES, signal: stop };
     const answer = await getChosen(url.href, bounds, plan.fetch);
-    if ("refused" in answer) throw this.#refusal(answer.refused, !/certificate/.test(answer.refused));
+    if ("refused" in answer) {
+      const { refused } = answer;
+      throw isCertificateFault(refused)
+        ? this.#refusal(refused, false, { hint: CERTIFICATE_HINT })
+        : this.#refusal(refused, true);
+    }
     const { status, body, retryAfterMs } = answer;
     stats.bytesReceived += body.length;
     stats.links[0].receive(body.length);
@@ -154,13 +160,17 @@ export class Lister {
     }
     const words = `HTTP ${status}${body.trim() === "" ? "" : `: ${body.trim().slice(0, MOST_WORDS)}`}`;
     if (status >= 500) this.#badPage.failed(this.#cursor);
-    throw this.#refusal(words, status === 408 || status === 429 || (status >= 500 && status !== 501), retryAfterMs);
+    throw this.#refusal(words, status === 408 || status === 429 || (status >= 500 && status !== 501), { retryAfterMs });
   }
 
   /** What cannot heal ends a run, but not one that worked before: then it is the server that changed. */
-  #refusal(words: string, mayHeal: boolean, retryAfterMs?: number): Error {
+  #refusal(
+    words: string,
+    mayHeal: boolean,
+    { retryAfterMs, hint }: { readonly retryAfterMs?: number | undefined; readonly hint?: string } = {},
+  ): Error {
     if (mayHeal || this.#answered) return new TransientError(words, { retryAfterMs });
-    return new ConfigError(`Cannot list the repos of ${this.#origin.host}: ${words}`);
+    return new ConfigError(`Cannot list the repos of ${this.#origin.host}: ${words}`, { hint });
   }
 
   async #wait({ message, retryAfterMs }: TransientError): Promise<void> {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CERTIFICATE_HINT, isCertificateFault } from "../../net/certificate.ts";
 import type { Outcome } from "../../net/websocket.ts";
 import { ConfigError, FatalError, TransientError } from "../../pipeline/errors.ts";
 
@@ -71,8 +72,8 @@ export class Judge {
   }
 
   #failed(words: string): TransientError {
-    return /certificate|self.signed/i.test(words)
-      ? this.#unlessAccepted(words.slice(0, MOST_WORDS))
+    return isCertificateFault(words)
+      ? this.#unlessAccepted(words.slice(0, MOST_WORDS), CERTIFICATE_HINT)
       : this.failure(words);
   }
 
@@ -85,8 +86,8 @@ export class Judge {
   }
 
   /** What cannot heal ends a run, but not one that worked before: then it is the server that changed. */
-  #unlessAccepted(words: string): TransientError {
-    if (!this.#accepted) throw new ConfigError(`Cannot subscribe at ${this.#host}: ${words}`);
+  #unlessAccepted(words: string, hint?: string): TransientError {
+    if (!this.#accepted) throw new ConfigError(`Cannot subscribe at ${this.#host}: ${words}`, { hint });
     return this.failure(words);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CERTIFICATE_HINT, isCertificateFault } from "../../net/certificate.ts";
 import { isDenied } from "../../net/permission.ts";
 import { retryAfterMs } from "../../net/retry_after.ts";
 import { ConfigError, messageOf, TransientError } from "../../pipeline/errors.ts";
@@ -47,6 +48,9 @@ export function s3Error(action: string, error: unknown): ConfigError | Transient
         hint: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
       }),
     });
+  }
+  if (status === undefined && isCertificateFault(error)) {
+    return new ConfigError(text, { cause: error, hint: CERTIFICATE_HINT });
   }
   const mayWork = status === undefined || status < 300 || status >= 500 || TRANSIENT_STATUSES.includes(status) ||
     TRANSIENT_CODES.includes(name);
