@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { startCli } from "../support/child.ts";
-import { CLAIMING, consume, fill, left, stopped, STREAM } from "../support/consume_run.ts";
+import { CLAIMING, consume, consumersOf, fill, killHolding, left, stopped, STREAM } from "../support/consume_run.ts";
 import { assertMisuse, ended, rowsIn, run, summaryOf } from "../support/program.ts";
 import { type RedisServer, sharedRedis, startRedis } from "../support/redis.ts";
 import { loseNewest, range, until } from "../support/redis_sink.ts";
@@ -52,16 +52,16 @@ serviceTest(
   async () => {
     using folder = tempFolder();
     const total = 20_000;
-    await fill(folder.path, redis(), total);
     const db = `${folder.path}/bskyingest.db`;
     const args = [...CLAIMING, "--sink", "sqlite", "--count", "100", "--batch-size", "50", "--after-ack", "keep"];
     await using first = consume(folder.path, redis(), ...args);
     await using second = consume(folder.path, redis(), ...args);
-    await first.stderr.waitFor(" run: ");
-    await second.stderr.waitFor(" run: ");
-    await until(() => rowsIn(db) > 1000);
-    first.kill("SIGKILL");
-    await first.status;
+    const line = await first.stderr.waitFor(" run: ");
+    // Both wait for entries before there are any: neither can be done before the other one begins.
+    await until(async () => (await consumersOf(redis())).size === 2);
+    const filled = fill(folder.path, redis(), total);
+    await killHolding(first, / as (\S+)$/.exec(line)![1]!, redis());
+    await filled;
     await until(async () => await left(redis()) === 0);
     const summary = await stopped(second);
     assert(summary.consume.redelivered > 0, "it took over what the other one left");
@@ -74,7 +74,7 @@ serviceTest(
   ["redis"],
   async () => {
     using folder = tempFolder();
-    await fill(folder.path, redis(), 10_000);
+    await fill(folder.path, redis(), 20_000);
     const db = `${folder.path}/bskyingest.db`;
     for (let kill = 0; kill < 5; kill++) {
       await using child = consume(folder.path, redis(), "--sink", "sqlite", "--batch-size", "50", "--count", "100");
@@ -87,7 +87,7 @@ serviceTest(
     await using last = consume(folder.path, redis(), "--sink", "sqlite");
     await until(async () => await left(redis()) === 0);
     await stopped(last);
-    assert.deepEqual(numbersOf(db), range(1, 10_000));
+    assert.deepEqual(numbersOf(db), range(1, 20_000));
   },
 );
 

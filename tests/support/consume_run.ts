@@ -46,6 +46,35 @@ export async function left(server: RedisServer): Promise<number> {
   return own ? of("pending") + of("lag") : -1;
 }
 
+/** The consumers of the group, and how many entries each has read and not acknowledged; none while there is no group. */
+export async function consumersOf(server: RedisServer): Promise<ReadonlyMap<string, number>> {
+  const asked: Promise<unknown[][]> = server.command("XINFO", "CONSUMERS", STREAM, "bskyingest");
+  const consumers = await asked.catch((error: Error) => {
+    if (/NOGROUP|no such key/.test(error.message)) return [];
+    throw error;
+  });
+  return new Map(consumers.map((each) => {
+    const of = (name: string) => each[each.indexOf(name) + 1];
+    return [String(of("name")), Number(of("pending"))];
+  }));
+}
+
+/** kill -9 while it has entries that it has not acknowledged; `name`: its own in the group. */
+export async function killHolding(child: Child, name: string, server: RedisServer): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  const held = async () => (await consumersOf(server)).get(name) ?? 0;
+  for (;;) {
+    child.kill("SIGSTOP");
+    // What it had sent before may arrive between the two.
+    if (await held() > 0 && await held() > 0) break;
+    child.kill("SIGCONT");
+    assert(Date.now() < deadline, `${name} was a minute without entries`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  child.kill("SIGKILL");
+  await child.status;
+}
+
 /** Ends a run by SIGTERM: what it says at the end. */
 export async function stopped(child: Child): Promise<ConsumeSummary> {
   child.kill();
