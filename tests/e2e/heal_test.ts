@@ -3,12 +3,12 @@ import type { Gap } from "../../lib/pipeline/batch.ts";
 import { sqliteSink } from "../../lib/sinks/sqlite.ts";
 import { openGapStore } from "../../lib/state/gaps.ts";
 import { startCli } from "../support/child.ts";
+import { from, meetHole, outcomeOf } from "../support/heal_run.ts";
 import { range } from "../support/jetstream_run.ts";
 import { assertMisuse, run, summaryOf, until } from "../support/program.ts";
 import type { ScriptedJetstream } from "../support/scripted_jetstream.ts";
 import { sparseJetstream, sparseTime } from "../support/sparse_jetstream.ts";
 import { put, readBack } from "../support/sqlite.ts";
-import { from, meetHole, outcomeOf } from "../support/heal_run.ts";
 import { dbIn, gapsIn } from "../support/stream_run.ts";
 import { tempFolder } from "../support/temp.ts";
 

@@ -13,7 +13,11 @@ export interface TlsProxy extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Passes on what comes through TLS to a port of 127.0.0.1. @param port Nothing is behind it: clients are let in, and go away. */
+/**
+ * Passes on to a port of 127.0.0.1 what comes through TLS.
+ *
+ * @param port Default: none; who trusts the certificate is let in, and the connection ends.
+ */
 export async function tlsProxy(certificate: Certificate, port?: number): Promise<TlsProxy> {
   const sockets = new Set<Socket>();
   const server = createServer(certificate, (client) => {
